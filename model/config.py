@@ -271,11 +271,7 @@ def resolve(values: Mapping[str, Scalar]) -> TrainConfig:
 
 def flatten(config: TrainConfig) -> dict[str, Scalar]:
     """Every path of `config` with its value."""
-    return {
-        f"{group}.{name}": value
-        for group, fields in config.model_dump().items()
-        for name, value in fields.items()
-    }
+    return {f"{group}.{name}": value for group, fields in config.model_dump().items() for name, value in fields.items()}
 
 
 def identity_fields(config: TrainConfig) -> dict[str, Scalar]:

@@ -155,3 +155,12 @@ def taken_key(run_id: str, token: str) -> str:
 def job_id(run_id: str, token: str) -> str:
     """RQ's id of an attempt."""
     return f"{run_id}-{token}"
+
+
+TAG_RUN_ID = f"{PREFIX}.run_id"
+TAG_SWEEP = f"{PREFIX}.sweep"
+TAG_TOKEN = f"{PREFIX}.attempt"
+TAG_ACCEPTED = f"{PREFIX}.accepted"
+"""Set by the balancer on the one attempt whose result counts."""
+TAG_PARENT = f"{PREFIX}.parent_of"
+"""Marks the parent run of a sweep."""

@@ -1,0 +1,45 @@
+# Everything that people and CI call. The first call makes .venv from the hashed lock.
+VENV   := .venv
+PYTHON ?= python3
+UV     := $(VENV)/bin/uv
+READY  := $(VENV)/.ready
+
+.PHONY: quickstart test check fmt bench down lock clean
+.DEFAULT_GOAL := quickstart
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(UV) pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(VENV)/bin/python --no-build-isolation --no-deps -e .
+	touch $(READY)
+
+quickstart: $(READY)  ## set everything up and train a small grid to its leaderboard
+	$(VENV)/bin/orchestrator run search_spaces/quickstart.yaml
+
+test: $(READY)  ## set everything up and run the tests
+	$(VENV)/bin/python -m pytest --cov=orchestrator --cov=worker --cov=model --cov-report=term:skip-covered
+
+check: $(READY)  ## format, lint, types, layers
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+fmt: $(READY)
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: $(READY)  ## print every number that the README claims
+	for script in benchmarks/*.py; do $(VENV)/bin/python $$script || exit 1; done
+
+down:  ## checkpoint what runs and stop the services
+	$(VENV)/bin/orchestrator down
+
+lock: $(READY)  ## resolve the dependencies anew
+	$(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	  pyproject.toml --extra train --extra embedded --group dev -o requirements.lock
+
+clean: down
+	rm -rf .hdsmlm $(VENV)

@@ -1,0 +1,124 @@
+"""What a run trains on and is judged by, as tf.data pipelines: the one door to TensorFlow on the data side.
+
+A config comes in; out come endless training batches that can be picked up at any step, a fixed validation set, the
+shares of the classes, and the movies that select (validation) and judge (test). Where a movie was given, its last
+frames validate; the test movie is always simulated, and an experimental run has none. Held-out movies do not depend on
+the training seed. NumPy makes the patches in tf.data's background thread, one block ahead; no thread exists before a
+dataset is iterated.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from model.camera import CAMERAS
+from model.config import CLASSES, TrainConfig
+from model.emitters import LabelledMovie
+from model.experimental import load_experimental
+from model.patches import Patches, Purpose, experimental_stream, joined, simulated_stream, tiles
+from model.simulator import simulate_movie, typical_scene
+
+SHARES_PATCHES = 512
+"""Training patches from which the shares of the classes are measured."""
+AHEAD_PATCHES = 512
+"""Patches held ready at most, so that training goes on while the next block is simulated."""
+AHEAD_PIXELS = 4_000_000
+"""Pixels held ready at most; only large patches reach it."""
+
+
+class Datasets(NamedTuple):
+    """Everything that a run reads."""
+
+    train: Callable[[int], Any]
+    """From a step on, a tf.data.Dataset without end of (x, y, w): x float32 (B, T, Y, X, 1), y int32 (B, T, Y, X), w
+    float32 (B, T, Y, X). Batch i depends on the config and i alone."""
+    validation: Any
+    """The same, finite and equal in each epoch; the last batch may be smaller."""
+    class_shares: NDArray[np.float64]  # (4,)
+    """Shares of the classes 0, 1, 2, 3+ among the weighted pixels of training targets; none is 0, their sum is 1."""
+    validation_movie: LabelledMovie
+    test_movie: LabelledMovie | None
+
+
+def build_datasets(config: TrainConfig) -> Datasets:
+    """The data of a run.
+
+    Raises:
+        InputError: a movie or table cannot be used, or a simulated stack is saturated.
+    """
+    real = None
+    if config.data.source != "simulated":
+        real = load_experimental(config.data, CAMERAS[config.simulation.camera])
+    patches = training_patches(config, real[0] if real else None)
+    validation_movie = real[1] if real else held_out_movie(config, Purpose.VALIDATION)
+    return Datasets(
+        train=lambda first_step: _training(patches, config, first_step),
+        validation=_validation(tiles(validation_movie, config), config.training.batch_size),
+        class_shares=class_shares(patches(0, SHARES_PATCHES)),
+        validation_movie=validation_movie,
+        test_movie=None if config.data.source == "experimental" else held_out_movie(config, Purpose.TEST),
+    )
+
+
+def held_out_movie(config: TrainConfig, purpose: Purpose) -> LabelledMovie:
+    """The simulated movie that validates or tests: of the config's typical scene, whatever the training seed."""
+    judged = config.evaluation
+    scene = typical_scene(config.simulation, config.data.pixel_nm, judged.density_per_um2)
+    rng = np.random.default_rng([purpose])
+    return simulate_movie(scene, frames=judged.frames, size_px=judged.size_px, rng=rng)
+
+
+def training_patches(config: TrainConfig, movie: LabelledMovie | None) -> Callable[[int, int], Patches]:
+    """Patches from one number up to another (exclusive) of a run, from the sources that the config names.
+
+    Of the first n patches of a mixed run `floor(mix · n)` are experimental; in each batch they come last.
+    """
+    if movie is None:
+        return simulated_stream(config).take
+    if config.data.source == "experimental":
+        return experimental_stream(movie, config).take
+    simulated, experimental, share = simulated_stream(config), experimental_stream(movie, config), config.data.mix
+
+    def take(start: int, stop: int) -> Patches:
+        first, last = int(share * start), int(share * stop)
+        spans = ((simulated, start - first, stop - last), (experimental, first, last))
+        return joined([source.take(low, high) for source, low, high in spans if low < high])
+
+    return take
+
+
+def class_shares(patches: Patches) -> NDArray[np.float64]:
+    """Share of each class among the weighted pixels, (4,); one pixel is added to each, so that none is 0."""
+    pixels = np.bincount(patches.y.ravel(), patches.w.ravel(), CLASSES) + 1.0
+    return np.asarray(pixels / pixels.sum())
+
+
+def _training(patches: Callable[[int, int], Patches], config: TrainConfig, first_step: int) -> Any:
+    size, edge, length = config.training.batch_size, config.data.patch_px, config.model.frames
+
+    def batches() -> Iterator[tuple[NDArray[Any], ...]]:
+        for step in itertools.count(first_step):
+            yield _batch(patches(step * size, (step + 1) * size))
+
+    shape = (size, length, edge, edge)
+    signature = (
+        tf.TensorSpec((*shape, 1), tf.float32),
+        tf.TensorSpec(shape, tf.int32),
+        tf.TensorSpec(shape, tf.float32),
+    )
+    ahead = max(2, min(AHEAD_PATCHES, AHEAD_PIXELS // (length * edge**2)) // size)
+    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(ahead)
+
+
+def _validation(patches: Patches, batch_size: int) -> Any:
+    return tf.data.Dataset.from_tensor_slices(_batch(patches)).batch(batch_size).prefetch(2)
+
+
+def _batch(patches: Patches) -> tuple[NDArray[Any], ...]:
+    return patches.x[..., None], patches.y.astype(np.int32), patches.w

@@ -1,0 +1,141 @@
+"""Pictures of a run: how it learned, and what it found in one frame.
+
+Each function takes values and writes one PNG. Figures are objects of their own, drawn without a display and without
+matplotlib's global state, so a forked child or a thread may draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import EllipseCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from model.emitters import Emitters, LabelledMovie
+from model.metrics import Criterion, Judged, Verdict, judge, summarise
+
+HIT, MISSED, FALSE, WEAK = "#8e24aa", "#e53935", "#1565c0", "#757575"
+DOTS_PER_INCH = 130
+
+
+def draw_learning_curve(history: Mapping[str, Sequence[float]], path: Path) -> None:
+    """Write the loss of each epoch, on training and validation data, over the learning rate.
+
+    Args:
+        history: `loss`, and where known `val_loss` and `learning_rate`, one value for each epoch.
+        path: the PNG; overwritten.
+
+    Raises:
+        ValueError: there is no epoch to draw.
+    """
+    if not history.get("loss"):
+        raise ValueError("the history holds no epoch with a loss: draw after the first epoch")
+    figure = Figure(figsize=(7.0, 4.6), layout="constrained")
+    shares = {"height_ratios": [3, 1]}
+    losses, rates = figure.subplots(2, 1, sharex=True, gridspec_kw=shares)
+    for name, label, colour in (("loss", "training", FALSE), ("val_loss", "validation", MISSED)):
+        _draw_epochs(losses, history.get(name, ()), label=label, color=colour)
+    best = _best_epoch(history.get("val_loss", ()))
+    if best is not None:
+        losses.axvline(best, color=WEAK, linewidth=0.8, linestyle=":", label=f"lowest validation loss, epoch {best}")
+    losses.set(ylabel="hybrid Tversky loss", title="Learning curve")
+    losses.legend(frameon=False)
+    _draw_epochs(rates, history.get("learning_rate", ()), color=HIT)
+    rates.set(xlabel="epoch", ylabel="learning rate", yscale="log" if history.get("learning_rate") else "linear")
+    rates.xaxis.get_major_locator().set_params(integer=True)
+    _write(figure, path)
+
+
+def draw_overlay(judged: Judged, frame: int, radius_nm: float, criterion: Criterion, path: Path) -> None:
+    """Write one raw frame with its hits (purple), missed emitters (red) and false localisations (blue).
+
+    Rings have the matching radius and lie on the truth, crosses are localisations. The title gives the radius, the F1
+    of this frame and of the movie, and the density of true emitters in this frame.
+
+    Raises:
+        ValueError: the movie has no such frame.
+    """
+    movie, predicted = judged
+    if not 0 <= frame < len(movie.frames):
+        raise ValueError(f"frame {frame} is not in the movie, which has frames 0 to {len(movie.frames) - 1}")
+    radius_px = radius_nm / movie.pixel_nm
+    truth, found = movie.emitters.of_frame(frame), predicted.of_frame(frame)
+    verdict = judge(truth, found, radius_px, criterion)
+    figure = Figure(figsize=(7.2, 7.0), layout="constrained")
+    axes = figure.subplots()
+    _draw_image(axes, movie.frames[frame], movie.pixel_nm)
+    _draw_verdict(axes, truth, found, verdict, radius_px)
+    f1_frame = summarise(verdict, radius_px, movie.pixel_nm).f1
+    f1_movie = summarise(judge(movie.emitters, predicted, radius_px, criterion), radius_px, movie.pixel_nm).f1
+    density = truth.rows / (movie.frames[frame].size * (movie.pixel_nm / 1000) ** 2)
+    axes.set_title(
+        f"Frame {frame} at {density:.2g} emitters per µm²\n"
+        f"F1 within {radius_nm:g} nm: {f1_frame:.2f} here, {f1_movie:.2f} in the movie ({criterion.rule})",
+        fontsize=11,
+    )
+    _write(figure, path)
+
+
+def typical_frame(movie: LabelledMovie) -> int:
+    """The first frame with about as many emitters as the median frame: a fair one to show."""
+    rows = np.bincount(movie.emitters.frame, minlength=len(movie.frames))
+    return int(np.argmin(np.abs(rows - np.median(rows))))
+
+
+def _draw_epochs(axes: Axes, values: Sequence[float], **style: Any) -> None:
+    if len(values):
+        axes.plot(np.arange(1, len(values) + 1), values, marker="o", markersize=3, linewidth=1.2, **style)
+    axes.grid(alpha=0.25)
+
+
+def _best_epoch(val_loss: Sequence[float]) -> int | None:
+    return int(np.nanargmin(val_loss)) + 1 if len(val_loss) and not np.isnan(val_loss).all() else None
+
+
+def _draw_image(axes: Axes, image: NDArray[Any], pixel_nm: float) -> None:
+    height, width = image.shape
+    low, high = np.percentile(image, (1, 99.8))
+    edges = (0, width, height, 0)
+    axes.imshow(image, cmap="gray_r", vmin=low, vmax=high, extent=edges, interpolation="nearest")
+    axes.set(xlabel="x (px)", ylabel="y (px)", xlim=(0, width), ylim=(height, 0))
+    bar_px = 1000 / pixel_nm
+    if bar_px < width / 2:
+        axes.plot([width * 0.04, width * 0.04 + bar_px], [height * 0.965] * 2, color="black", linewidth=3)
+        axes.text(width * 0.04 + bar_px / 2, height * 0.95, "1 µm", ha="center", va="bottom", fontsize=9)
+
+
+def _draw_verdict(axes: Axes, truth: Emitters, found: Emitters, verdict: Verdict, radius_px: float) -> None:
+    groups = (
+        (verdict.required & verdict.found, verdict.hit, HIT, "hit"),
+        (verdict.required & ~verdict.found, np.zeros(found.rows, bool), MISSED, "missed"),
+        (np.zeros(truth.rows, bool), ~verdict.hit & ~verdict.forgiven, FALSE, "false"),
+        (~verdict.required, verdict.forgiven, WEAK, "too weak to count"),
+    )
+    for rings, crosses, colour, label in groups:
+        _draw_rings(axes, truth.select(rings), radius_px, colour)
+        points = found.select(crosses)
+        number = max(int(rings.sum()), points.rows)
+        axes.scatter(points.x_px, points.y_px, marker="x", s=26, linewidths=1.2, color=colour)
+        axes.plot([], [], marker="o", linestyle="", markerfacecolor="none", color=colour, label=f"{label}: {number}")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=len(groups), frameon=False)
+
+
+def _draw_rings(axes: Axes, emitters: Emitters, radius_px: float, colour: str) -> None:
+    size = np.full(emitters.rows, 2 * radius_px)
+    centres = np.column_stack([emitters.x_px, emitters.y_px])
+    style = {"facecolors": "none", "edgecolors": colour, "linewidths": 1.3}
+    angles = np.zeros(emitters.rows)
+    axes.add_collection(
+        EllipseCollection(size, size, angles, units="xy", offsets=centres, offset_transform=axes.transData, **style)
+    )
+
+
+def _write(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+    figure.clear()

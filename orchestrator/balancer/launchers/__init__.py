@@ -1,0 +1,1 @@
+"""How a lease becomes a worker: the port `Launcher`, one adapter per module."""

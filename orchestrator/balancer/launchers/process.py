@@ -1,0 +1,125 @@
+"""Workers as processes of this machine, each in a session of its own.
+
+A worker is known by its command line, `-m worker --id ID --installation HOME`, so a balancer that starts anew finds
+what another one launched, and touches nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from orchestrator.balancer.launchers.port import Launched
+from orchestrator.records import Worker
+
+_MIB = 1 << 20
+
+
+class ProcessLauncher:
+    """Launches `python -m worker`."""
+
+    def __init__(self, home: Path, environment: Mapping[str, str], *, threads: int) -> None:
+        """`environment` tells workers where Redis and MLflow are; each worker computes with `threads` threads."""
+        self._installation = str(home)
+        self._logs = home / "logs" / "workers"
+        self._environment = {**environment, **_single_device(threads)}
+        self._processes: dict[str, psutil.Process] = self._find()
+
+    def start(self, worker: Worker) -> None:
+        """Launch the worker; its output goes to a log of its own."""
+        if worker.worker_id in self._processes:
+            return
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with (self._logs / f"{worker.worker_id}.log").open("ab") as log:
+            process = psutil.Popen(
+                [sys.executable, *_arguments(self._installation), worker.worker_id],
+                env={**os.environ, **self._environment, "HDSMLM_LEASE_MIB": str(worker.lease_mib)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._processes[worker.worker_id] = process
+
+    def alive(self) -> dict[str, Launched]:
+        """The workers that live; those that ended are reaped."""
+        self._processes = {name: process for name, process in self._processes.items() if _lives(process)}
+        return {name: Launched(name, _memory_mib(process)) for name, process in self._processes.items()}
+
+    def ask_to_leave(self, worker_id: str) -> None:
+        """Send SIGTERM to the supervisor alone; the run in its child goes on."""
+        if process := self._processes.get(worker_id):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGTERM)
+
+    def kill(self, worker_id: str) -> None:
+        """Kill the supervisor and its child."""
+        if process := self._processes.get(worker_id):
+            for member in [process, *_children(process)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.kill()
+
+    def _find(self) -> dict[str, psutil.Process]:
+        marks = _arguments(self._installation)
+        found = {}
+        for process in psutil.process_iter(["cmdline"]):
+            command = process.info["cmdline"] or []
+            if command[1:-1] == marks and _parent_is_no_worker(process, marks):
+                found[command[-1]] = process
+        return found
+
+
+def _arguments(installation: str) -> list[str]:
+    return ["-m", "worker", "--installation", installation, "--id"]
+
+
+def _parent_is_no_worker(process: psutil.Process, marks: list[str]) -> bool:
+    """A run's process is a fork of its supervisor and shares its command line."""
+    try:
+        parent = process.parent()
+        return parent is None or parent.cmdline()[1:-1] != marks
+    except psutil.Error:
+        return True
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return process.is_running()
+        process.wait(timeout=0)
+    except psutil.Error:
+        return False
+    return False
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return list(process.children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _memory_mib(process: psutil.Process) -> int:
+    """Of the supervisor and its run, which share pages, the larger one: a lower bound of what both hold."""
+    sizes = [0]
+    for member in [process, *_children(process)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            sizes.append(member.memory_info().rss)
+    return max(sizes) // _MIB
+
+
+def _single_device(threads: int) -> dict[str, str]:
+    return {
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "HDSMLM_THREADS": str(threads),
+        "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }

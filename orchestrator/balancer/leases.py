@@ -1,0 +1,123 @@
+"""Workers and their leases in Redis, and what the workers report.
+
+A lease is written here before its worker is launched and removed when the worker is gone, so memory that was
+promised is never forgotten, whoever dies in between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.ledger import WAKE
+from orchestrator.records import Worker, WorkerState
+from worker.spec import PREFIX, Report, heartbeat_key, report_stream
+
+if TYPE_CHECKING:
+    from orchestrator.redis_door import Redis
+
+WORKERS = f"{PREFIX}:workers"
+FENCING_EPOCH = f"{PREFIX}:fencing-epoch"
+SHUTDOWN = f"{PREFIX}:shutdown"
+"""Set while every worker is asked to leave."""
+
+
+class Entry(NamedTuple):
+    """One report with its place in a worker's stream."""
+
+    worker_id: str
+    entry_id: str
+    report: Report
+
+
+class Leases:
+    """Reads and writes worker hashes."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    def next_fencing_epoch(self) -> int:
+        """Count this start of a balancer."""
+        return int(self.redis.incr(FENCING_EPOCH))
+
+    def shutting_down(self) -> bool:
+        """Whether every worker is to leave."""
+        return bool(self.redis.exists(SHUTDOWN))
+
+    def shut_down(self, *, wanted: bool) -> None:
+        """Ask every worker to leave, or allow workers again."""
+        if wanted:
+            self.redis.set(SHUTDOWN, "1")
+        else:
+            self.redis.delete(SHUTDOWN)
+
+    def workers(self) -> list[Worker]:
+        """All workers that hold a lease, the oldest first."""
+        ids = sorted(self.redis.smembers(WORKERS))
+        with self.redis.pipeline() as pipe:
+            for worker_id in ids:
+                pipe.hgetall(_key(worker_id))
+            found = zip(ids, pipe.execute(), strict=True)
+        workers = [Worker.from_hash(fields, worker_id=worker_id) for worker_id, fields in found if fields]
+        return sorted(workers, key=lambda worker: worker.created_at)
+
+    def grant(self, worker: Worker) -> None:
+        """Write a lease down, before its worker is launched."""
+        fields = worker.model_dump(mode="json", exclude={"worker_id", "run_id", "delivered", "idle_since"})
+        with self.redis.pipeline() as pipe:
+            pipe.hset(_key(worker.worker_id), mapping={name: _text(value) for name, value in fields.items()})
+            pipe.sadd(WORKERS, worker.worker_id)
+            pipe.execute()
+
+    def mark(self, worker_id: str, state: WorkerState) -> None:
+        """Set a worker's state."""
+        self.redis.hset(_key(worker_id), mapping={"state": state, "idle_since": time.time()})
+
+    def welcome(self, worker_id: str) -> None:
+        """Let a worker that is starting have runs; without effect on one that has been welcomed before."""
+        if self.redis.hget(_key(worker_id), "state") == WorkerState.STARTING:
+            self.mark(worker_id, WorkerState.IDLE)
+
+    def delivered(self, worker_id: str) -> None:
+        """Remember that RQ has the worker's order."""
+        self.redis.hset(_key(worker_id), "delivered", "1")
+
+    def end(self, worker_id: str) -> None:
+        """Forget a worker that is gone, and its lease."""
+        with self.redis.pipeline() as pipe:
+            pipe.srem(WORKERS, worker_id)
+            pipe.delete(_key(worker_id), report_stream(worker_id), heartbeat_key(worker_id))
+            pipe.execute()
+
+    def hearts(self, worker_ids: Sequence[str]) -> set[str]:
+        """Those of the workers whose heartbeat has not run out."""
+        with self.redis.pipeline() as pipe:
+            for worker_id in worker_ids:
+                pipe.exists(heartbeat_key(worker_id))
+            return {name for name, beats in zip(worker_ids, pipe.execute(), strict=True) if beats}
+
+    def reports(self, worker_ids: Sequence[str], wait_s: float) -> Iterator[Entry]:
+        """What workers said since, waiting up to `wait_s` for something to happen."""
+        streams = {report_stream(worker_id): worker_id for worker_id in worker_ids}
+        answer = self.redis.xread(
+            {**dict.fromkeys(streams, "0"), WAKE: "0"}, count=200, block=max(1, round(wait_s * 1000))
+        )
+        for stream, entries in answer or []:
+            for entry_id, fields in entries:
+                if stream == WAKE:
+                    self.redis.xdel(WAKE, entry_id)
+                else:
+                    yield Entry(streams[stream], entry_id, Report.model_validate_json(fields["report"]))
+
+    def applied(self, entry: Entry) -> None:
+        """Forget a report that the ledger now shows."""
+        self.redis.xdel(report_stream(entry.worker_id), entry.entry_id)
+
+
+def _key(worker_id: str) -> str:
+    return f"{PREFIX}:worker:{worker_id}"
+
+
+def _text(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)

@@ -1,0 +1,156 @@
+"""What workers say, applied to the ledger.
+
+Every move carries the attempt's token, so a report that comes twice, or from an attempt that was given up, changes
+nothing. What a failure leads to is decided by its class and by how often that class has struck this run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from orchestrator.balancer.leases import Entry, Leases
+from orchestrator.errors import FencedError
+from orchestrator.ledger import Ledger, RefusedError
+from orchestrator.records import Run, Sweep, Worker
+from orchestrator.states import RunState
+from worker.spec import FailureClass, Report, ReportKind, sweep_key
+
+_log = logging.getLogger(__name__)
+
+LOST_WITH_WORKER = "worker lost"
+"""Signature of a run whose worker died under it."""
+_POISON = 3
+"""A run that has taken so many workers down with it stops, whatever its budget."""
+_ENOUGH_TO_JUDGE = 5
+"""Runs that must be over before the failed share can pause a sweep."""
+_FIRST_BACKOFF_S = 1.0
+_LONGEST_BACKOFF_S = 300.0
+
+
+class Verdict(NamedTuple):
+    """What becomes of a run after a failure."""
+
+    target: RunState
+    fields: Mapping[str, Any]
+
+
+class Reports:
+    """Applies reports, and the loss of workers."""
+
+    def __init__(self, ledger: Ledger, leases: Leases) -> None:
+        self._ledger = ledger
+        self._leases = leases
+
+    def apply(self, entry: Entry) -> None:
+        """Apply one report and forget it."""
+        report = entry.report
+        try:
+            if report.kind is ReportKind.READY:
+                self._leases.welcome(entry.worker_id)
+            else:
+                self._apply_to_run(report)
+        except (FencedError, RefusedError) as error:
+            _log.info("fenced: %s of worker %s: %s", report.kind, entry.worker_id, error)
+        self._leases.applied(entry)
+
+    def lose(self, worker: Worker, why: str) -> None:
+        """Give up a worker that is gone, and the attempt that it had."""
+        _log.info("worker %s ends: %s", worker.worker_id, why)
+        if worker.run_id:
+            run = self._ledger.run(worker.run_id)
+            if run.token and run.worker == worker.worker_id:
+                self._fail(run, _loss(run, why))
+        self._leases.end(worker.worker_id)
+
+    def _apply_to_run(self, report: Report) -> None:
+        common = {"epoch": report.epoch, "epochs": report.epochs, "peak_mib": report.peak_mib}
+        match report.kind:
+            case ReportKind.STARTED:
+                started = {"started_at": report.at, **common}
+                self._ledger.move(report.run_id, RunState.RUNNING, token=report.token, fields=started)
+            case ReportKind.PROGRESS:
+                self._progress(report, common)
+            case ReportKind.FINISHED:
+                self._finish(report, common)
+            case ReportKind.RELEASED:
+                released = {"message": "released", **common}
+                self._ledger.move(report.run_id, RunState.QUEUED, token=report.token, fields=released)
+            case ReportKind.FAILED:
+                run = self._ledger.run(report.run_id)
+                if run.token != report.token:
+                    raise FencedError(f"run {run.run_id} has another token than {report.token}")
+                self._fail(run, report)
+
+    def _progress(self, report: Report, common: Mapping[str, int]) -> None:
+        if self._ledger.run(report.run_id).token != report.token:
+            raise FencedError(f"run {report.run_id} has another token than {report.token}")
+        metrics = {"metrics": json.dumps(report.metrics)} if report.metrics else {}
+        self._ledger.note(report.run_id, {"steps_per_s": report.steps_per_s, **metrics, **common})
+
+    def _finish(self, report: Report, common: Mapping[str, int]) -> None:
+        result = {
+            "accepted_token": report.token,
+            "mlflow_run_id": report.mlflow_run_id,
+            "metrics": json.dumps(report.metrics),
+            "ended_at": report.at,
+            "message": "",
+        }
+        self._ledger.move(report.run_id, RunState.FINISHED, token=report.token, fields={**result, **common})
+
+    def _fail(self, run: Run, report: Report) -> None:
+        sweep = self._ledger.sweep(run.sweep)
+        verdict = judge(run, report, sweep, now=time.time(), jitter=random.random())
+        self._ledger.move(run.run_id, verdict.target, token=run.token, fields=verdict.fields)
+        _log.warning("run %s: %s, now %s: %s", run.run_id, report.failure, verdict.target, report.message)
+        if verdict.target is RunState.FAILED:
+            self._break_circuit(sweep, report.signature)
+
+    def _break_circuit(self, sweep: Sweep, signature: str) -> None:
+        alike = self._ledger.redis.hincrby(f"{sweep_key(sweep.name)}:signatures", signature, 1)
+        counts = self._ledger.counts(sweep.name)
+        reason = pause_reason(sweep, alike, signature, counts)
+        if reason and not sweep.paused:
+            _log.warning("sweep %s paused: %s", sweep.name, reason)
+            self._ledger.mark_sweep(sweep.name, paused=reason)
+
+
+def judge(run: Run, report: Report, sweep: Sweep, *, now: float, jitter: float) -> Verdict:
+    """Retry the run or give it up; `jitter` is in [0, 1)."""
+    failure = report.failure or FailureClass.INFRA
+    failures = {**run.failures, failure: run.failures.get(failure, 0) + 1}
+    fields: dict[str, Any] = {"failures": json.dumps(failures), "message": report.message, "ended_at": report.at}
+    poisonous = report.signature == LOST_WITH_WORKER and failures[failure] >= _POISON
+    if failures[failure] > sweep.policy.retries.get(failure, 0) or poisonous:
+        return Verdict(RunState.FAILED, fields)
+    wait_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (sum(failures.values()) - 1)) * (0.5 + jitter)
+    if failure is FailureClass.OOM:
+        fields["footprint_mib"] = round(run.footprint_mib * 1.5)
+    return Verdict(RunState.QUEUED, {**fields, "not_before": now + wait_s})
+
+
+def pause_reason(sweep: Sweep, alike: int, signature: str, counts: Mapping[RunState, int]) -> str:
+    """Why the sweep should pause after one more failed run; empty where it should not."""
+    if alike >= sweep.policy.same_failure:
+        return f"{alike} runs failed alike: {signature}"
+    over = sum(count for state, count in counts.items() if state.is_over)
+    share = counts[RunState.FAILED] / max(over, 1)
+    if over >= _ENOUGH_TO_JUDGE and share > sweep.policy.failed_fraction:
+        return f"{counts[RunState.FAILED]} of {over} runs that are over have failed"
+    return ""
+
+
+def _loss(run: Run, why: str) -> Report:
+    return Report(
+        kind=ReportKind.FAILED,
+        run_id=run.run_id,
+        token=run.token,
+        at=time.time(),
+        failure=FailureClass.INFRA,
+        signature=LOST_WITH_WORKER,
+        message=why,
+    )

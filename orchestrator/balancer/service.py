@@ -1,0 +1,64 @@
+"""Puts the balancer together from its real parts and runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+
+from orchestrator.balancer.daemon import Daemon, only_one
+from orchestrator.balancer.devices import CpuProbe
+from orchestrator.balancer.launchers.process import ProcessLauncher
+from orchestrator.balancer.leases import Leases
+from orchestrator.balancer.settlement import Settlement
+from orchestrator.experiment import Experiments
+from orchestrator.ledger import Ledger
+from orchestrator.redis_door import RedisError, connect
+from orchestrator.settings import Settings
+from orchestrator.transport import Transport
+
+_log = logging.getLogger(__name__)
+_RETRY_S = 1.0
+
+
+def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool = False) -> None:
+    """Balance until SIGTERM or SIGINT.
+
+    Raises:
+        ServiceError: another balancer runs here, or Redis does not answer.
+    """
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with only_one(settings.home):
+        settlement = Settlement(Ledger(connect(redis_url)), Experiments(mlflow_url))
+        settlement.start()
+        while not stop.is_set():
+            try:
+                _daemon(settings, redis_url, mlflow_url).run(stop)
+            except RedisError as error:
+                _log.warning("Redis is away, trying again: %s", error)
+                stop.wait(_RETRY_S)
+        settlement.stop()
+
+
+def _daemon(settings: Settings, redis_url: str, mlflow_url: str) -> Daemon:
+    client = connect(redis_url)
+    probe = CpuProbe(slots=settings.balancer.slots, reserve_mib=settings.balancer.reserve_mib)
+    slots = sum(device.slots for device in probe.read())
+    environment = {
+        "HDSMLM_REDIS_URL": redis_url,
+        "HDSMLM_MLFLOW_URL": mlflow_url,
+        "HDSMLM_HOME": str(settings.home),
+    }
+    return Daemon(
+        ledger=Ledger(client),
+        leases=Leases(client),
+        transport=Transport(connect(redis_url, decode=False)),
+        probe=probe,
+        launcher=ProcessLauncher(settings.home, environment, threads=max(1, (os.cpu_count() or 1) // slots)),
+        settings=settings.balancer,
+    )

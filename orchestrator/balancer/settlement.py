@@ -1,0 +1,100 @@
+"""Brings MLflow in line with the ledger, in a thread of its own: the balancer never waits for it.
+
+For every sweep, one experiment with one parent run. For every run that left a worker: the accepted attempt is tagged,
+each other one is killed and hidden, and nothing is left RUNNING that nobody runs. What is still to be settled is kept
+in Redis, so neither a restart nor an MLflow server that is away loses any of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from orchestrator.errors import ServiceError
+from orchestrator.experiment import Attempt, Experiments, MlflowStatus
+from orchestrator.ledger import UNSETTLED, Ledger
+from orchestrator.records import Run, Sweep
+from orchestrator.states import UNDER_WAY, RunState
+from worker.spec import sweep_key
+
+_log = logging.getLogger(__name__)
+_PAUSE_S = 0.5
+_RETRY_S = 2.0
+
+
+class Settlement:
+    """Settles until told to stop."""
+
+    def __init__(self, ledger: Ledger, experiments: Experiments) -> None:
+        self._ledger = ledger
+        self._experiments = experiments
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="settlement", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the call under way."""
+        self._stop.set()
+        self._thread.join(timeout=30)
+
+    def settle(self) -> None:
+        """Do all that is to be done now.
+
+        Raises:
+            ServiceError: MLflow is away; nothing is lost.
+        """
+        for name in self._ledger.sweeps():
+            sweep = self._ledger.sweep(name)
+            if not sweep.parent_run_id:
+                self._open(sweep)
+        for run_id in self._ledger.redis.smembers(UNSETTLED):
+            self._settle_run(run_id)
+        for name in self._ledger.sweeps():
+            self._settle_parent(self._ledger.sweep(name))
+
+    def _loop(self) -> None:
+        pause_s = 0.0
+        while not self._stop.wait(pause_s):
+            try:
+                self.settle()
+                pause_s = _PAUSE_S
+            except ServiceError as error:
+                _log.info("MLflow is to be told later: %s", error)
+                pause_s = _RETRY_S
+            except Exception:
+                _log.exception("settlement failed; trying again")
+                pause_s = _RETRY_S
+
+    def _open(self, sweep: Sweep) -> None:
+        experiment_id = self._experiments.ensure_experiment(sweep.name)
+        tags = {"mlflow.note.content": sweep.description, "mlflow.source.git.commit": sweep.commit}
+        parent = self._experiments.ensure_parent(experiment_id, sweep.name, {k: v for k, v in tags.items() if v})
+        self._ledger.mark_sweep(sweep.name, experiment_id=experiment_id, parent_run_id=parent)
+
+    def _settle_run(self, run_id: str) -> None:
+        run = self._ledger.run(run_id)
+        for attempt in self._experiments.attempts(self._ledger.sweep(run.sweep).experiment_id, run_id):
+            self._settle_attempt(run, attempt)
+        self._ledger.redis.srem(UNSETTLED, run_id)
+        now = self._ledger.run(run_id)
+        if (now.state, now.token) != (run.state, run.token):
+            self._ledger.redis.sadd(UNSETTLED, run_id)
+
+    def _settle_attempt(self, run: Run, attempt: Attempt) -> None:
+        is_last_word = run.state is RunState.FAILED and attempt.status is MlflowStatus.FAILED
+        if attempt.mlflow_run_id == run.mlflow_run_id:
+            self._experiments.accept(attempt.mlflow_run_id)
+        elif attempt.token != run.token and not is_last_word:
+            self._experiments.close(attempt.mlflow_run_id, MlflowStatus.KILLED)
+            self._experiments.delete(attempt.mlflow_run_id)
+
+    def _settle_parent(self, sweep: Sweep) -> None:
+        counts = self._ledger.counts(sweep.name)
+        wanted = MlflowStatus.RUNNING if any(counts[state] for state in UNDER_WAY) else MlflowStatus.FINISHED
+        shown = self._ledger.redis.hget(sweep_key(sweep.name), "parent_status") or MlflowStatus.RUNNING
+        if shown != wanted:
+            self._experiments.close(sweep.parent_run_id, wanted)
+            self._ledger.mark_sweep(sweep.name, parent_status=wanted)

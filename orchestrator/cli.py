@@ -1,0 +1,210 @@
+"""The `orchestrator` command. What a command needs is imported when it runs, so `--help` answers at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.errors import OrchestratorError
+
+_EXAMPLES = """
+\b
+Examples:
+  orchestrator run search_spaces/quickstart.yaml     train a small grid here, from nothing to the leaderboard
+  orchestrator plan search_spaces/wolf.yaml          what would be trained, and what is known already
+  orchestrator up; orchestrator submit FILE          the same in the background
+  orchestrator status wolf --json                    counts by state, for scripts
+  orchestrator logs d3-f3-adam -f                    what a run prints, as it prints it
+  orchestrator down                                  checkpoint, put runs back in the queue, stop the services
+
+\b
+Exit codes: 0 done, 1 failed, 2 wrong input, 3 a service is out of reach, 130 interrupted.
+"""
+
+_file = click.argument("file", type=click.Path(path_type=Path))
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group(epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="hd-smlm")
+def cli() -> None:
+    """Train every combination of a search space, as many at a time as memory really allows."""
+
+
+@cli.command()
+@_file
+def run(file: Path) -> None:
+    """Train a search space to its end: start what is needed, submit, follow, report.
+
+    Calling it again goes on where it stopped; what is finished is never trained again. Ctrl-C checkpoints.
+    """
+    from orchestrator.run import run_to_the_end
+
+    raise SystemExit(run_to_the_end(file))
+
+
+@cli.command()
+def up() -> None:
+    """Start Redis, MLflow and the balancer in the background, where they do not run already."""
+    from orchestrator.session import open_up
+
+    session = open_up()
+    click.echo(f"started: {', '.join(session.started) or 'nothing, all was up'}")
+    click.echo(f"MLflow: {session.mlflow} (takes some 20 s to answer after a start)")
+
+
+@cli.command()
+def down() -> None:
+    """Let runs checkpoint and go back to the queue, then stop the services."""
+    from orchestrator.session import close_down, open_existing
+
+    session = open_existing()
+    stopped = close_down(session, session.settings.balancer.stop_grace_s)
+    click.echo(f"stopped: {', '.join(stopped) or 'nothing was up'}")
+
+
+@cli.command()
+@_file
+@_json
+def plan(file: Path, as_json: bool) -> None:
+    """Say what a search space would train, cell by rule, and what of it is known already. Changes nothing."""
+    from orchestrator.planning import render_plan, try_ledger
+    from orchestrator.submission import preview, submission_json
+    from orchestrator.sweep import plan as make_plan
+
+    made = make_plan(file)
+    found = preview(try_ledger(), made)
+    _show(submission_json(made.space.name, found) if as_json else render_plan(made, found), as_json)
+
+
+@cli.command()
+@_file
+@_json
+def submit(file: Path, as_json: bool) -> None:
+    """Queue a search space; runs that are known already are not queued again."""
+    from orchestrator.session import open_existing
+    from orchestrator.submission import describe, submission_json
+    from orchestrator.submission import submit as queue
+    from orchestrator.sweep import plan as make_plan
+
+    made = make_plan(file)
+    found = queue(open_existing().ledger, made, file)
+    name = made.space.name
+    _show(submission_json(name, found) if as_json else f"{name}: {describe(found)}", as_json)
+
+
+@cli.command()
+@click.argument("sweep", required=False)
+@click.option("--runs", "with_runs", is_flag=True, help="List every run.")
+@_json
+def status(sweep: str | None, with_runs: bool, as_json: bool) -> None:
+    """Count the runs of a sweep, or of all, by state."""
+    from orchestrator.session import open_existing
+    from orchestrator.status import render_status, status_json
+
+    seen = status_json(open_existing().ledger, sweep, with_runs=with_runs)
+    _show(seen if as_json else render_status(seen), as_json)
+
+
+@cli.command()
+@click.argument("sweep")
+@_json
+def report(sweep: str, as_json: bool) -> None:
+    """Rank the cells of a sweep, seeds averaged, and say whether every run has its result."""
+    from orchestrator.report import render_report, report_json
+    from orchestrator.session import open_existing
+
+    ledger = open_existing().ledger
+    _show(report_json(ledger, sweep) if as_json else render_report(ledger, sweep), as_json)
+
+
+@cli.command()
+@click.argument("run")
+@click.option("-f", "--follow", is_flag=True, help="Go on as it prints, until the run is over.")
+def logs(run: str, follow: bool) -> None:
+    """Print what a run's latest attempt printed. RUN is an id, a slug, or the beginning of an id."""
+    from orchestrator.logs import follow_log, print_log
+    from orchestrator.session import open_existing
+
+    (follow_log if follow else print_log)(open_existing(), run)
+
+
+@cli.command()
+@click.argument("sweep")
+def pause(sweep: str) -> None:
+    """Start no more runs of a sweep; those that run go on."""
+    from orchestrator.steering import pause as steer
+
+    click.echo(steer(sweep))
+
+
+@cli.command()
+@click.argument("sweep")
+def resume(sweep: str) -> None:
+    """Lift a pause, whoever made it."""
+    from orchestrator.steering import resume as steer
+
+    click.echo(steer(sweep))
+
+
+@cli.command()
+@click.argument("sweep")
+@click.argument("runs", nargs=-1)
+def cancel(sweep: str, runs: tuple[str, ...]) -> None:
+    """Cancel runs that are not over, or the whole sweep; `retry` queues them again."""
+    from orchestrator.steering import cancel as steer
+
+    click.echo(steer(sweep, runs))
+
+
+@cli.command()
+@click.argument("sweep")
+@click.argument("runs", nargs=-1)
+def retry(sweep: str, runs: tuple[str, ...]) -> None:
+    """Queue failed, infeasible and cancelled runs again, or only those named, with fresh budgets."""
+    from orchestrator.steering import retry as steer
+
+    click.echo(steer(sweep, runs))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of search spaces, for editors."""
+    from orchestrator.search_space import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script: `orchestrator completion bash >> ~/.bashrc`."""
+    from click.shell_completion import get_completion_class
+
+    maker = get_completion_class(shell)
+    if maker is not None:
+        click.echo(maker(cli, {}, "orchestrator", "_ORCHESTRATOR_COMPLETE").source())
+
+
+def main() -> None:
+    """Entry point: errors become their message and an exit code."""
+    try:
+        cli()
+    except OrchestratorError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(error.exit_code) from error
+
+
+def _show(value: Any, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(value))
+    elif isinstance(value, str):
+        click.echo(value)
+    else:
+        from rich.console import Console
+
+        Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty()).print(value)

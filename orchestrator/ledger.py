@@ -1,0 +1,200 @@
+"""The ledger of runs in Redis: the one source of truth.
+
+One hash per run, one sorted set per sweep and state. Every move is one Lua script that checks the transition
+table and the attempt's token, so two writers cannot both succeed and the sets never drift from the hashes;
+their sizes answer `status` without a scan. Workers read a run's spec here and never write.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import resources
+from itertools import islice
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from orchestrator.errors import FencedError, OrchestratorError, UnknownNameError
+from orchestrator.records import Run, Sweep
+from orchestrator.states import RunState, sources
+from worker.spec import PREFIX, RunSpec, run_key, sweep_key
+
+if TYPE_CHECKING:
+    from orchestrator.redis_door import Redis
+
+SWEEPS = f"{PREFIX}:sweeps"
+UNSETTLED = f"{PREFIX}:unsettled"
+"""Runs whose last move MLflow does not show yet."""
+WAKE = f"{PREFIX}:wake"
+"""Stream that wakes the balancer before its tick."""
+_BATCH = 500
+
+
+class RefusedError(OrchestratorError):
+    """A move that the transition table does not allow from the run's present state."""
+
+
+class Submission(NamedTuple):
+    """What a submission found."""
+
+    runs: int
+    new: int
+    known: Mapping[RunState, int]
+    """Runs of this submission that were known before, by state."""
+    dropped: int
+    """Known runs that the search space no longer has."""
+
+
+class Ledger:
+    """Reads and moves runs."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self._submit = _script(redis, "submit")
+        self._move = _script(redis, "move")
+
+    def submit(self, name: str, runs: Sequence[RunSpec], fields: Mapping[str, str]) -> Submission:
+        """Queue every run that is not known yet; submitting the same runs again changes nothing.
+
+        `fields` are those of a `Sweep`; what a person or the balancer has set since is kept.
+        """
+        with self.redis.pipeline() as pipe:
+            pipe.hset(sweep_key(name), mapping={"name": name, **fields})
+            pipe.zadd(SWEEPS, {name: time.time()}, nx=True)
+            pipe.execute()
+        before = list(self._create(name, runs))
+        self.wake()
+        known = Counter(RunState(state) for state in before if state != "new")
+        total = sum(self.counts(name).values())
+        return Submission(len(runs), before.count("new"), known, total - len(runs))
+
+    def preview(self, name: str, runs: Sequence[RunSpec]) -> Submission:
+        """What `submit` would find, changing nothing."""
+        states = list(self._states_of(run.run_id for run in runs))
+        known = Counter(RunState(state) for state in states if state)
+        total = sum(self.counts(name).values())
+        return Submission(len(runs), states.count(None), known, total - sum(known.values()))
+
+    def sweeps(self) -> list[str]:
+        """Names of all sweeps, the first submitted first."""
+        return list(self.redis.zrange(SWEEPS, 0, -1))
+
+    def sweep(self, name: str) -> Sweep:
+        """One sweep.
+
+        Raises:
+            UnknownNameError: never submitted.
+        """
+        fields = self.redis.hgetall(sweep_key(name))
+        if not fields:
+            known = ", ".join(self.sweeps()) or "none yet"
+            raise UnknownNameError(f"no sweep is called '{name}'; known: {known}")
+        return Sweep.from_hash(fields)
+
+    def mark_sweep(self, name: str, **fields: str) -> None:
+        """Set `hold`, `paused`, `experiment_id` or `parent_run_id` of a sweep."""
+        self.redis.hset(sweep_key(name), mapping=cast("Any", fields))
+        self.wake()
+
+    def counts(self, name: str) -> dict[RunState, int]:
+        """Number of runs in each of the seven states."""
+        with self.redis.pipeline() as pipe:
+            for state in RunState:
+                pipe.zcard(_members(name, state))
+            return dict(zip(RunState, pipe.execute(), strict=True))
+
+    def run(self, run_id: str) -> Run:
+        """One run.
+
+        Raises:
+            UnknownNameError: never submitted.
+        """
+        fields = self.redis.hgetall(run_key(run_id))
+        if not fields:
+            raise UnknownNameError(f"no run is called '{run_id}'; `orchestrator status SWEEP --runs` lists them")
+        return Run.from_hash(fields, run_id=run_id)
+
+    def runs(self, name: str, *states: RunState, limit: int | None = None) -> list[Run]:
+        """Runs of a sweep in these states (all where none is given), each state in queue order."""
+        ids: list[str] = []
+        for state in states or tuple(RunState):
+            ids += self.redis.zrange(_members(name, state), 0, -1 if limit is None else limit - 1)
+        with self.redis.pipeline() as pipe:
+            for run_id in ids:
+                pipe.hgetall(run_key(run_id))
+            return [
+                Run.from_hash(fields, run_id=run_id)
+                for run_id, fields in zip(ids, pipe.execute(), strict=True)
+                if fields
+            ]
+
+    def find_run(self, prefix: str) -> Run:
+        """The one run whose id or slug begins so.
+
+        Raises:
+            UnknownNameError: none does, or several do.
+        """
+        matches = [
+            run for name in self.sweeps() for run in self.runs(name) if prefix in (run.run_id, run.spec.slug)
+        ] or [run for name in self.sweeps() for run in self.runs(name) if run.run_id.startswith(prefix)]
+        if len(matches) != 1:
+            raise UnknownNameError(
+                f"{len(matches) or 'no'} runs begin with '{prefix}'; `orchestrator status SWEEP --runs` lists them all"
+            )
+        return matches[0]
+
+    def move(
+        self,
+        run_id: str,
+        target: RunState,
+        *,
+        token: str = "",
+        worker: str = "",
+        fields: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        """Move a run to `target`, setting `fields`.
+
+        With `token`, only the holder of the run's current token succeeds; with `worker`, that worker is bound too.
+
+        Raises:
+            FencedError: the token is not the current one.
+            RefusedError: the run's state, or its worker's, does not allow it.
+        """
+        allowed = ",".join(sorted(sources(target)))
+        pairs = [str(part) for pair in fields.items() for part in pair]
+        answer = self._move(args=[run_id, target, allowed, token, worker, *pairs])
+        if answer == "fenced":
+            raise FencedError(f"run {run_id} has another token than {token}")
+        if answer != "ok":
+            raise RefusedError(f"run {run_id} cannot become {target}: {answer}")
+
+    def note(self, run_id: str, fields: Mapping[str, object]) -> None:
+        """Set fields of a run without moving it."""
+        self.redis.hset(run_key(run_id), mapping={name: str(value) for name, value in fields.items()})
+
+    def wake(self) -> None:
+        """Let the balancer look at once."""
+        self.redis.xadd(WAKE, {"at": time.time()}, maxlen=100)
+
+    def _create(self, sweep: str, runs: Sequence[RunSpec]) -> Iterator[str]:
+        positions = iter(enumerate(runs))
+        while batch := list(islice(positions, _BATCH)):
+            args: list[Any] = [sweep]
+            for position, run in batch:
+                args += [run.run_id, position, run.footprint_mib, run.model_dump_json()]
+            yield from self._submit(args=args)
+
+    def _states_of(self, run_ids: Iterable[str]) -> list[str | None]:
+        with self.redis.pipeline() as pipe:
+            for run_id in run_ids:
+                pipe.hget(run_key(run_id), "state")
+            return list(pipe.execute())
+
+
+def _members(sweep: str, state: RunState) -> str:
+    return f"{sweep_key(sweep)}:{state}"
+
+
+def _script(redis: Redis, name: str) -> Any:
+    return redis.register_script((resources.files("orchestrator") / "lua" / f"{name}.lua").read_text())

@@ -1,0 +1,61 @@
+"""What an installation can set, read once from the environment.
+
+Plain dataclasses: `balancer status` reads them too, and must answer before a validation library would be imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class BalancerSettings:
+    """How the balancer gives out memory."""
+
+    slots: int = 0
+    """Most workers on the CPU device; 0: one per core. HDSMLM_SLOTS."""
+    reserve_mib: int = 2048
+    """Memory of the CPU device that is never given out, MiB. HDSMLM_RESERVE_MIB."""
+    tick_s: float = 1.0
+    """Longest time between two looks at the world, s. HDSMLM_TICK_S."""
+    idle_worker_s: float = 30.0
+    """How long a worker with nothing to do is kept warm, s. HDSMLM_IDLE_WORKER_S."""
+    stop_grace_s: float = 60.0
+    """Time that a run has to checkpoint before its worker is killed, s. HDSMLM_STOP_GRACE_S."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where everything is."""
+
+    home: Path = Path(".hdsmlm")
+    """Folder for the embedded services, checkpoints and logs. HDSMLM_HOME."""
+    redis_url: str = ""
+    """Redis to use; empty: an embedded one under `home`. HDSMLM_REDIS_URL."""
+    mlflow_url: str = ""
+    """MLflow server to use; empty: an embedded one under `home`. HDSMLM_MLFLOW_URL."""
+    balancer: BalancerSettings = field(default_factory=BalancerSettings)
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ValueError: a number is not one.
+    """
+    given = BalancerSettings()
+    return Settings(
+        home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
+        redis_url=environment.get("HDSMLM_REDIS_URL", ""),
+        mlflow_url=environment.get("HDSMLM_MLFLOW_URL", ""),
+        balancer=BalancerSettings(
+            slots=int(environment.get("HDSMLM_SLOTS", given.slots)),
+            reserve_mib=int(environment.get("HDSMLM_RESERVE_MIB", given.reserve_mib)),
+            tick_s=float(environment.get("HDSMLM_TICK_S", given.tick_s)),
+            idle_worker_s=float(environment.get("HDSMLM_IDLE_WORKER_S", given.idle_worker_s)),
+            stop_grace_s=float(environment.get("HDSMLM_STOP_GRACE_S", given.stop_grace_s)),
+        ),
+    )

@@ -1,0 +1,86 @@
+"""What the finished runs of a sweep say: cells ranked by the sweep's metric, seeds averaged. Pure."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from orchestrator.records import Run
+from orchestrator.states import RunState
+from worker.spec import Goal, Metric
+
+
+class Standing(NamedTuple):
+    """One cell."""
+
+    rank: int
+    axes: Mapping[str, Any]
+    mean: float
+    """Of the metric over the finished seeds; not a number where no run reported it."""
+    spread: float
+    """Standard deviation over seeds; 0 for one seed."""
+    seeds: int
+    metrics: Mapping[str, float]
+    """Every metric, averaged over seeds."""
+    runs: tuple[str, ...]
+
+
+class Completeness(NamedTuple):
+    """Whether every run of the sweep has its result."""
+
+    runs: int
+    accepted: int
+    """Runs with exactly one accepted result."""
+    attempts: int
+
+    def __str__(self) -> str:
+        retried = self.attempts - self.accepted
+        more = f", {retried} further attempts were given up" if retried > 0 and self.accepted == self.runs else ""
+        return f"{self.accepted} of {self.runs} runs have one accepted result{more}"
+
+
+def standings(runs: Iterable[Run], metric: Metric) -> tuple[Standing, ...]:
+    """The cells that have a finished run, the best first."""
+    cells: dict[int, list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.state is RunState.FINISHED:
+            cells[run.spec.cell].append(run)
+    unranked = sorted((_standing(cell, metric) for cell in cells.values()), key=lambda row: _badness(row, metric))
+    return tuple(row._replace(rank=rank) for rank, row in enumerate(unranked, start=1))
+
+
+def completeness(runs: Iterable[Run]) -> Completeness:
+    """How many runs have their one accepted result."""
+    known = list(runs)
+    accepted = [run for run in known if run.state is RunState.FINISHED and run.accepted_token]
+    return Completeness(len(known), len(accepted), sum(run.attempts for run in known))
+
+
+def best(runs: Iterable[Run], metric: Metric) -> Run | None:
+    """The finished run with the best value."""
+    scored = [run for run in runs if run.state is RunState.FINISHED and metric.name in run.metrics]
+    sign = -1 if metric.goal is Goal.MAXIMIZE else 1
+    return min(scored, key=lambda run: sign * run.metrics[metric.name], default=None)
+
+
+def _standing(runs: list[Run], metric: Metric) -> Standing:
+    values = [run.metrics[metric.name] for run in runs if metric.name in run.metrics]
+    names = sorted({name for run in runs for name in run.metrics})
+    return Standing(
+        rank=0,
+        axes=runs[0].spec.axes,
+        mean=statistics.fmean(values) if values else math.nan,
+        spread=statistics.stdev(values) if len(values) > 1 else 0.0,
+        seeds=len(runs),
+        metrics={name: statistics.fmean(r.metrics[name] for r in runs if name in r.metrics) for name in names},
+        runs=tuple(run.run_id for run in runs),
+    )
+
+
+def _badness(row: Standing, metric: Metric) -> float:
+    if math.isnan(row.mean):
+        return math.inf
+    return -row.mean if metric.goal is Goal.MAXIMIZE else row.mean

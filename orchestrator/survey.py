@@ -1,0 +1,90 @@
+"""What only the cells show: a grid too large, a rule that takes nothing, values that contradict each other.
+
+A search space whose shape, names and values are right comes in; problems come out, each told once, however many
+cells have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+
+from model.config import Scalar
+from orchestrator.contradictions import config_problems
+from orchestrator.document import Problem
+from orchestrator.grammar import SearchSpace
+from orchestrator.grid import expand, raw_cells, sizes
+from orchestrator.product import GridSizeError
+from orchestrator.rules import EXPRESSION, Rule, RuleError, rule_of
+from orchestrator.wording import nearest
+
+MAX_CHECKS = 500_000
+"""Most cells × rules."""
+
+Values = Mapping[str, Scalar]
+
+
+def problems(space: SearchSpace) -> Iterator[Problem]:
+    """Everything that is wrong with the cells of `space`."""
+    try:
+        raw = [{**space.base, **values} for values in raw_cells(space)]
+    except GridSizeError as error:
+        yield Problem(("parameters",), f"{error}; {_largest_axes(space)}", of_key=True)
+        return
+    if len(raw) * len(space.exclude) > MAX_CHECKS:
+        yield Problem(("exclude",), f"{len(space.exclude)} rules for {len(raw):,} cells are too many; join some rules")
+        return
+    yield from _idle_axes(space, raw)
+    rules = tuple(map(rule_of, space.exclude))
+    broken = list(_rule_problems(rules, raw))
+    yield from broken
+    if not any(problem.location[-1] == EXPRESSION for problem in broken):
+        yield from _cell_problems(space)
+
+
+def _idle_axes(space: SearchSpace, raw: Sequence[Values]) -> Iterator[Problem]:
+    """Axes whose condition never holds."""
+    for path, axis in space.parameters.items():
+        if axis.when and not any(path in values for values in raw):
+            message = f"this condition holds in no cell, so {path} never varies{_unmet(axis.when, raw)}"
+            yield Problem(("parameters", path, "when"), message)
+
+
+def _rule_problems(rules: Sequence[Rule], raw: Sequence[Values]) -> Iterator[Problem]:
+    for index, rule in enumerate(rules):
+        try:
+            dead = not any(rule.matches(values) for values in raw)
+        except RuleError as error:
+            yield Problem(("exclude", index, EXPRESSION), str(error))
+            continue
+        if dead:
+            yield Problem(("exclude", index), f"this rule matches no cell{_unmet(rule.accepted, raw)}")
+
+
+def _unmet(accepted: Mapping[str, tuple[Scalar, ...]], raw: Sequence[Values]) -> str:
+    """Which value makes a rule idle, if it is one value alone."""
+    for path, wanted in accepted.items():
+        had = dict.fromkeys(values[path] for values in raw if path in values)
+        if not any(value in wanted for value in had):
+            hint = nearest(str(wanted[0]), map(str, had))
+            return (
+                f": {path} is never {' or '.join(map(str, wanted))}, only {', '.join(map(str, islice(had, 10)))}{hint}"
+            )
+    return "; correct or remove it"
+
+
+def _cell_problems(space: SearchSpace) -> Iterator[Problem]:
+    cells = list(expand(space))
+    runs, most = len(cells) * len(space.seeds), space.limits.max_runs
+    if not cells:
+        yield Problem(("exclude",), "the rules leave no cell; remove one", of_key=True)
+    elif runs > most:
+        count = f"{len(cells):,} cells × {len(space.seeds)} of each = {runs:,} runs; limits.max_runs is {most:,}"
+        yield Problem(("limits", "max_runs"), f"{count}; {_largest_axes(space)}, exclude cells or raise the limit")
+    else:
+        yield from config_problems(space, cells)
+
+
+def _largest_axes(space: SearchSpace) -> str:
+    largest = sorted(sizes(space).items(), key=lambda axis: -axis[1])[:3]
+    return "shorten an axis, the largest are " + ", ".join(f"{path} ({size} values)" for path, size in largest)

@@ -1,0 +1,132 @@
+"""One attempt, from its order to its report: the function that RQ calls in a forked child."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from worker.checkpoint import Checkpoints, EpochRecord, Progress
+from worker.control import Control
+from worker.failures import CancelledError, ReleasedError, classify
+from worker.link import Link, connect
+from worker.results import write_results
+from worker.settings import WorkerSettings, from_environment
+from worker.spec import ReportKind, RunSpec
+from worker.tracking import Experiment, Tracker
+from worker.training import Listener, train
+
+_PATIENCE_S = 600.0
+_BRIEF_PATIENCE_S = 5.0
+
+
+def run_attempt(run_id: str, token: str) -> None:
+    """Train a run as the holder of `token`, and report how it went. A repeated delivery is ignored."""
+    settings = from_environment(os.environ["HDSMLM_WORKER_ID"])
+    link = Link(connect(settings.redis_url), settings.worker_id)
+    if not link.take(run_id, token):
+        return
+    with _output_to(settings.log(run_id, token)):
+        _Attempt(settings, link, link.spec(run_id), token).execute()
+
+
+class _Attempt:
+    """The parts of one attempt, and what they tell each other."""
+
+    def __init__(self, settings: WorkerSettings, link: Link, spec: RunSpec, token: str) -> None:
+        self._link, self._spec, self._token = link, spec, token
+        self._checkpoints = Checkpoints(settings.checkpoints, spec.run_id, token)
+        self._control = Control(link, spec.run_id, token, spec.timeout_s)
+        self._tracker = Tracker(settings.mlflow_url, spec, token, self._experiment)
+        self._epochs = spec.config.training.epochs
+        self._latest: dict[str, float] = {}
+
+    def execute(self) -> None:
+        """Train, then report exactly one of finished, failed and released."""
+        print(f"run {self._spec.run_id} ({self._spec.slug}) of sweep {self._spec.sweep}, attempt {self._token}")
+        self._say(ReportKind.STARTED)
+        self._control.watch()
+        self._tracker.start()
+        try:
+            self._train()
+        except ReleasedError:
+            self._leave("KILLED")
+            self._say(ReportKind.RELEASED)
+        except CancelledError:
+            self._leave("KILLED")
+        except Exception as error:
+            traceback.print_exc()
+            failure = classify(error)
+            self._leave("FAILED")
+            self._say(ReportKind.FAILED, failure=failure.kind, signature=failure.signature, message=failure.message)
+
+    def _train(self) -> None:
+        listener = Listener(self._began, self._advanced, self._epoch_ended)
+        trained = train(self._spec.config, self._checkpoints, self._control, listener)
+        scores = trained.evaluation.scores
+        self._tracker.scores(scores, step=len(trained.progress.history))
+        with tempfile.TemporaryDirectory(prefix="hdsmlm-results-") as folder:
+            for path, place in write_results(trained, self._spec, Path(folder)):
+                self._tracker.artifact(path, place)
+            self._tracker.finish("FINISHED", _PATIENCE_S)
+        metrics = {**self._latest, **scores}
+        print("finished:", json.dumps(metrics))
+        self._say(ReportKind.FINISHED, epoch=len(trained.progress.history), metrics=metrics)
+        self._checkpoints.remove()
+
+    def _began(self, progress: Progress) -> None:
+        for record in progress.history:
+            self._tracker.epoch(record)
+            self._latest = record.metrics
+        if progress.step:
+            print(f"resumed at step {progress.step}, after epoch {len(progress.history)}")
+
+    def _advanced(self, epoch: int, steps_per_s: float) -> None:
+        self._say(ReportKind.PROGRESS, epoch=epoch, steps_per_s=steps_per_s)
+
+    def _epoch_ended(self, record: EpochRecord) -> None:
+        self._tracker.epoch(record)
+        self._latest = record.metrics
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in record.metrics.items())
+        print(f"epoch {record.epoch}/{self._epochs}  {shown}", flush=True)
+        self._say(ReportKind.PROGRESS, epoch=record.epoch, metrics=record.metrics)
+
+    def _leave(self, status: str) -> None:
+        """Close the MLflow run if that is quickly done; else the balancer closes it later."""
+        try:
+            self._tracker.finish(status, _BRIEF_PATIENCE_S)
+        except Exception as error:
+            print(f"MLflow will be told by the balancer: {error}")
+
+    def _say(self, kind: ReportKind, **fields: object) -> None:
+        self._link.say(
+            kind,
+            run_id=self._spec.run_id,
+            token=self._token,
+            epochs=self._epochs,
+            mlflow_run_id=self._tracker.mlflow_run_id,
+            peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            **fields,
+        )
+
+    def _experiment(self) -> Experiment | None:
+        found = self._link.experiment(self._spec.sweep)
+        return Experiment(*found, commit=self._link.commit(self._spec.sweep)) if found else None
+
+
+@contextmanager
+def _output_to(path: Path) -> Iterator[None]:
+    """Send all that this process prints to a file, from any thread or library."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as log:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(log.fileno(), stream.fileno())
+        yield
+        sys.stdout.flush()

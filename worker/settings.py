@@ -1,0 +1,45 @@
+"""What a launcher tells a worker, through the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Where things are for one worker."""
+
+    worker_id: str
+    redis_url: str
+    mlflow_url: str
+    home: Path
+    """Folder for checkpoints and logs; the same for every worker that may take over a run."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """Checkpoints, by run id and token."""
+        return self.home / "checkpoints"
+
+    def log(self, run_id: str, token: str) -> Path:
+        """What an attempt prints."""
+        return self.home / "logs" / "runs" / run_id / f"{token}.log"
+
+
+def from_environment(worker_id: str, environment: Mapping[str, str] = os.environ) -> WorkerSettings:
+    """Read the settings.
+
+    Raises:
+        ValueError: a variable is missing; only a launcher starts workers.
+    """
+    missing = [name for name in ("HDSMLM_REDIS_URL", "HDSMLM_MLFLOW_URL") if not environment.get(name)]
+    if missing:
+        raise ValueError(f"{' and '.join(missing)} must be set; workers are started by the balancer (`balancer run`)")
+    return WorkerSettings(
+        worker_id=worker_id,
+        redis_url=environment["HDSMLM_REDIS_URL"],
+        mlflow_url=environment["HDSMLM_MLFLOW_URL"],
+        home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
+    )

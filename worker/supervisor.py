@@ -1,0 +1,93 @@
+"""The supervisor: imports the training stack once, takes orders from RQ and forks a child for each run.
+
+The one module of this package that imports RQ. Nothing here may run a TensorFlow operation or touch a GPU: a child
+forked after that hangs. The job class executes one function by name, with a run id and a token, and no callbacks,
+whatever else is put on the queue.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+from typing import Any
+
+from rq import Queue, Worker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from worker.link import Link, RedisError, connect
+from worker.settings import WorkerSettings
+from worker.spec import JOB_FUNCTION, FailureClass, ReportKind, queue_name
+
+_BEAT_EVERY_S = 3.0
+
+
+class AttemptJob(Job):
+    """An RQ job that can be one thing only."""
+
+    success_callback = failure_callback = stopped_callback = None
+
+    def perform(self) -> Any:
+        """Execute the attempt.
+
+        Raises:
+            PermissionError: the job names another function, or other arguments.
+        """
+        strings = len(self.args) == 2 and all(isinstance(value, str) for value in self.args)
+        if self.func_name != JOB_FUNCTION or not strings or self.kwargs:
+            raise PermissionError(f"this worker executes {JOB_FUNCTION}(run id, token) and nothing else")
+        return super().perform()
+
+
+def serve(settings: WorkerSettings) -> None:
+    """Take orders until asked to leave."""
+    import worker.job  # noqa: F401  the training stack, so that children are forked with it
+
+    gc.collect()
+    gc.freeze()
+    stop = threading.Event()
+    threading.Thread(target=_beat, args=(settings, stop), name="heartbeat", daemon=True).start()
+    connection = connect(settings.redis_url, decode=False)
+    queue = Queue(queue_name(settings.worker_id), connection=connection, serializer=JSONSerializer)
+    supervisor = Worker(
+        [queue],
+        name=f"hdsmlm-{settings.worker_id}",
+        connection=connection,
+        serializer=JSONSerializer,
+        job_class=AttemptJob,
+        work_horse_killed_handler=lambda job, _pid, status, _usage: _report_death(settings, job, status),
+    )
+    _link(settings).say(ReportKind.READY)
+    supervisor.work(logging_level="WARNING")
+    stop.set()
+
+
+def _beat(settings: WorkerSettings, stop: threading.Event) -> None:
+    link = _link(settings)
+    while True:
+        try:
+            link.beat()
+        except RedisError:
+            link = _link(settings)
+        if stop.wait(_BEAT_EVERY_S):
+            return
+
+
+def _report_death(settings: WorkerSettings, job: Job, status: int) -> None:
+    """Tell of a child that ended without a word: killed, or out of memory."""
+    run_id, token = job.args
+    cause = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"exit code {status >> 8}"
+    _link(settings).say(
+        ReportKind.FAILED,
+        run_id=run_id,
+        token=token,
+        failure=FailureClass.INFRA,
+        signature=f"process ended by {cause}",
+        message=f"the run's process ended by {cause}; `orchestrator logs {run_id}` shows its last words",
+    )
+
+
+def _link(settings: WorkerSettings) -> Link:
+    return Link(connect(settings.redis_url), settings.worker_id)
