@@ -18,6 +18,9 @@ INPUT_REFUSED = 2
 """Exit code where the input cannot be used."""
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+_pixel_nm = click.option(
+    "--pixel-nm", default=100.0, show_default=True, type=click.FloatRange(20, 500), help="Edge of a pixel, nm."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,15 +37,21 @@ def main() -> None:
 @main.command()
 @click.option("--movie", required=True, type=click.Path(path_type=Path), help="A TIFF movie.")
 @click.option("--table", required=True, type=click.Path(path_type=Path), help="ThunderSTORM CSV or rapidSTORM text.")
-@click.option("--pixel-nm", default=100.0, show_default=True, help="Edge of a pixel in the sample, nm.")
+@_pixel_nm
 @click.option(
-    "--frames", default=3, show_default=True, help="Consecutive frames that the network reads (model.frames)."
+    "--frames",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Consecutive frames that the network reads (model.frames).",
 )
-@click.option("--validation-fraction", type=float, help="Also split so, and refuse a part without localisations.")
+@click.option(
+    "--validation-fraction",
+    type=click.FloatRange(0.05, 0.5),
+    help="Also split so, and refuse a part without localisations.",
+)
 @_as_json
-def check(  # noqa: PLR0913
-    movie: Path, table: Path, pixel_nm: float, frames: int, validation_fraction: float | None, as_json: bool
-) -> None:
+def check(movie: Path, table: Path, as_json: bool, **limits: Any) -> None:
     """Check that a movie and its localisation table can be trained on.
 
     Exit code 0 and what they hold, or 2 and a sentence that says what is wrong. With --json one object either way, of
@@ -57,7 +66,7 @@ def check(  # noqa: PLR0913
     from model.inspection import check_inputs
 
     try:
-        found = check_inputs(movie, table, pixel_nm, frames, validation_fraction)._asdict()
+        found = check_inputs(movie, table, **limits)._asdict()
     except InputError as error:
         _refuse(str(error), as_json)
     click.echo(json.dumps(found) if as_json else _table(found))
@@ -70,9 +79,17 @@ def check(  # noqa: PLR0913
 @click.option("--density", default=1.0, show_default=True, type=click.FloatRange(0, 20), help="Emitters per um².")
 @click.option("--structure", default="uniform", show_default=True, type=click.Choice(["uniform", "filaments"]))
 @click.option("--camera", default="emccd", show_default=True, type=click.Choice(["emccd", "scmos"]))
-@click.option("--photons", default=5000.0, show_default=True, help="Mean photons of an emitter in a whole frame.")
-@click.option("--background", default=100.0, show_default=True, help="Photons per px and frame.")
-@click.option("--pixel-nm", default=100.0, show_default=True, help="Edge of a pixel in the sample, nm.")
+@click.option(
+    "--photons",
+    default=5000.0,
+    show_default=True,
+    type=click.FloatRange(50, 100_000),
+    help="Mean photons of an emitter in a whole frame.",
+)
+@click.option(
+    "--background", default=100.0, show_default=True, type=click.FloatRange(0, 1000), help="Photons per px and frame."
+)
+@_pixel_nm
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="The same seed, the same bytes.")
 @_as_json
 def simulate(out: Path, frames: int, size: int, seed: int, as_json: bool, **physics: Any) -> None:
@@ -92,14 +109,16 @@ def simulate(out: Path, frames: int, size: int, seed: int, as_json: bool, **phys
 
     density, pixel_nm = physics.pop("density"), physics.pop("pixel_nm")
     truth = out.with_suffix(".csv")
+    if out.suffix not in {".tif", ".tiff"}:
+        _refuse(f"{out} does not end with .tif, which is what a movie is written as; name it so", as_json)
     try:
         scene = typical_scene(_simulation(**physics), pixel_nm, density)
         movie = simulate_movie(scene, frames=frames, size_px=size, rng=np.random.default_rng(seed))
         write_movie(out, movie.frames, pixel_nm)
         write_thunderstorm(truth, movie.emitters, pixel_nm)
-    except (InputError, ValueError, OSError) as error:
+    except (InputError, OSError) as error:
         _refuse(str(error), as_json)
-    made = {"movie": str(out), "truth": str(truth), "shape": movie.frames.shape, "emitters": movie.emitters.rows}
+    made = {"movie": str(out), "truth": str(truth), "frames": frames, "size_px": size, "emitters": movie.emitters.rows}
     click.echo(json.dumps(made) if as_json else _table(made))
 
 

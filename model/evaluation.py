@@ -21,7 +21,7 @@ from model.metrics import Criterion, Judged, Rule, Scores, score, shuffled
 from model.normalisation import measure
 from model.prediction import predict
 
-THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(3, 20))
+THRESHOLDS = tuple(step / 10 for step in range(2, 10))
 """Values of τ that are tried."""
 
 CONTROL_SEED = 0

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from model.emitters import Emitters, LabelledMovie
 from model.metrics import Criterion, Judged, Verdict, judge, summarise
 
+HEADROOM = 1.6
+"""Grey levels kept for nothing, so that marks stand out on the brightest emitter too."""
 HIT, MISSED, FALSE, WEAK = "#8e24aa", "#e53935", "#1565c0", "#757575"
 DOTS_PER_INCH = 130
 
@@ -101,13 +103,14 @@ def _best_epoch(val_loss: Sequence[float]) -> int | None:
 def _draw_image(axes: Axes, image: NDArray[Any], pixel_nm: float) -> None:
     height, width = image.shape
     low, high = np.percentile(image, (1, 99.8))
-    edges = (0, width, height, 0)
-    axes.imshow(image, cmap="gray_r", vmin=low, vmax=high, extent=edges, interpolation="nearest")
+    lightened = low + HEADROOM * (high - low)
+    axes.imshow(image, cmap="gray_r", vmin=low, vmax=lightened, extent=(0, width, height, 0), interpolation="nearest")
     axes.set(xlabel="x (px)", ylabel="y (px)", xlim=(0, width), ylim=(height, 0))
     bar_px = 1000 / pixel_nm
     if bar_px < width / 2:
         axes.plot([width * 0.04, width * 0.04 + bar_px], [height * 0.965] * 2, color="black", linewidth=3)
-        axes.text(width * 0.04 + bar_px / 2, height * 0.95, "1 µm", ha="center", va="bottom", fontsize=9)
+        paper = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}
+        axes.text(width * 0.04 + bar_px / 2, height * 0.945, "1 µm", ha="center", va="bottom", fontsize=9, bbox=paper)
 
 
 def _draw_verdict(axes: Axes, truth: Emitters, found: Emitters, verdict: Verdict, radius_px: float) -> None:
@@ -122,7 +125,8 @@ def _draw_verdict(axes: Axes, truth: Emitters, found: Emitters, verdict: Verdict
         points = found.select(crosses)
         number = max(int(rings.sum()), points.rows)
         axes.scatter(points.x_px, points.y_px, marker="x", s=26, linewidths=1.2, color=colour)
-        axes.plot([], [], marker="o", linestyle="", markerfacecolor="none", color=colour, label=f"{label}: {number}")
+        mark = {"marker": "o", "markerfacecolor": "none"} if rings.any() else {"marker": "x"}
+        axes.plot([], [], linestyle="", color=colour, label=f"{label}: {number}", **mark)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=len(groups), frameon=False)
 
 

@@ -31,8 +31,8 @@ def problems(space: Mapping[str, Any]) -> Iterator[Problem]:
     found = list(mentions(space))
     known = [mention for mention in found if mention.path in paths]
     unknown = [mention for mention in found if mention.path not in paths]
-    misnamed = {mention.location: unknown_path(mention.path) for mention in unknown}
-    yield from (Problem(location, message, of_key=True) for location, message in misnamed.items())
+    misnamed = {mention.location for mention in unknown}
+    yield from (Problem(mention.location, unknown_path(mention.path), of_key=True) for mention in unknown)
     yield from (problem for problem in _shape_problems(space) if problem.location not in misnamed)
     yield from chain.from_iterable(map(_value_problems, known))
     yield from _double_problems(known)

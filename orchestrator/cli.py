@@ -60,10 +60,10 @@ def up() -> None:
 @cli.command()
 def down() -> None:
     """Let runs checkpoint and go back to the queue, then stop the services."""
-    from orchestrator.session import close_down, open_existing
+    from orchestrator.session import close_down
+    from orchestrator.settings import from_environment
 
-    session = open_existing()
-    stopped = close_down(session, session.settings.balancer.stop_grace_s)
+    stopped = close_down(from_environment())
     click.echo(f"stopped: {', '.join(stopped) or 'nothing was up'}")
 
 

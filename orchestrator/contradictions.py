@@ -19,6 +19,9 @@ from orchestrator.grammar import SearchSpace
 from orchestrator.grid import Cell, config_of
 from orchestrator.wording import sentence
 
+MAX_REFUSED = 1_000
+"""Contradictory cells after which no more are looked for."""
+
 _NUMBER = re.compile(r"\d[\d.e+-]*")
 _SHOWN_AXES = 8
 _SAME = "keep one; an axis that matters only under a condition needs 'when', as data files do beside simulated cells"
@@ -29,15 +32,18 @@ def config_problems(space: SearchSpace, cells: Sequence[Cell]) -> Iterator[Probl
     contradictions: dict[str, list[tuple[Cell, ErrorDetails]]] = {}
     repetitions: dict[Location, tuple[Cell, Cell]] = {}
     first: dict[TrainConfig, Cell] = {}
+    refused = 0
     for cell in cells:
         try:
             config = config_of(space, cell)
         except ValidationError as error:
             for record in error.errors(include_url=False):
                 contradictions.setdefault(_NUMBER.sub("#", sentence(record)), []).append((cell, record))
-        else:
-            if (twin := first.setdefault(config, cell)) is not cell:
-                repetitions.setdefault(_included(space, cells, cell) or ("parameters",), (cell, twin))
+            if (refused := refused + 1) == MAX_REFUSED:
+                break
+            continue
+        if (twin := first.setdefault(config, cell)) is not cell:
+            repetitions.setdefault(_included(space, cells, cell) or ("parameters",), (cell, twin))
     for (cell, record), *more in contradictions.values():
         location = _included(space, cells, cell) or _culprit(space, record)
         yield Problem(location, f"{sentence(record)}: {_described(cell, len(more))}; exclude it or change the values")

@@ -27,8 +27,16 @@ class InputFiles(NamedTuple):
     table: str
 
 
-Check = Callable[[InputFiles, float, int], str]
-"""Takes files, the pixel size in nm and the frames that a network reads at once; gives the digest."""
+class Demand(NamedTuple):
+    """What the cells of a sweep ask of a pair of files."""
+
+    files: InputFiles
+    pixel_nm: float
+    validation_fraction: float
+
+
+Check = Callable[[Demand, int], str]
+"""Takes a demand and the frames that a network reads at once; gives the digest of the files' contents."""
 
 
 def files_of(config: TrainConfig) -> InputFiles | None:
@@ -38,32 +46,42 @@ def files_of(config: TrainConfig) -> InputFiles | None:
     return InputFiles(config.data.movie, config.data.table)
 
 
-def check(files: InputFiles, pixel_nm: float, frames: int) -> str:
+def check(demand: Demand, frames: int) -> str:
     """Check a movie and its table, and digest their contents.
 
     Raises:
         InputError: a file is missing or unreadable, or the two do not fit together.
     """
-    options = {"--movie": files.movie, "--table": files.table, "--pixel-nm": pixel_nm, "--frames": frames}
-    command = [sys.executable, "-m", "model", "check", *(str(word) for option in options.items() for word in option)]
+    options = {
+        "--movie": demand.files.movie,
+        "--table": demand.files.table,
+        "--pixel-nm": demand.pixel_nm,
+        "--frames": frames,
+        "--validation-fraction": demand.validation_fraction,
+    }
+    words = (str(word) for option in options.items() for word in option)
+    command = [sys.executable, "-m", "model", "check", *words, "--json"]
     # In the folder of our own `model`, whatever stands in the user's.
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, cwd=_CHECKOUT, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=_CHECKOUT, check=False)
     answer = _answer(done.stdout)
     if done.returncode == 0 and "digest" in answer:
         return str(answer["digest"])
-    last_words = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-    reason = answer.get("error") or f"the check broke off with exit code {done.returncode}: {last_words}"
-    raise InputError(f"{reason} (data.movie: {files.movie}, data.table: {files.table})")
+    raise InputError(str(answer.get("error") or _broken_off(demand, done)))
 
 
 def digests(configs: Iterable[TrainConfig], check: Check = check) -> dict[InputFiles, str]:
-    """Check the input of all `configs`, each pair of files once for each pixel size; raises as `check` does."""
-    frames: dict[tuple[InputFiles, float], int] = {}
+    """Check the input of all `configs`, each distinct demand once; raises as `check` does."""
+    frames: dict[Demand, int] = {}
     for config in configs:
         if files := files_of(config):
-            key = (files, config.data.pixel_nm)
-            frames[key] = max(frames.get(key, 0), config.model.frames)
-    return {files: check(files, pixel_nm, most) for (files, pixel_nm), most in frames.items()}
+            demand = Demand(files, config.data.pixel_nm, config.data.validation_fraction)
+            frames[demand] = max(frames.get(demand, 0), config.model.frames)
+    return {demand.files: check(demand, most) for demand, most in frames.items()}
+
+
+def _broken_off(demand: Demand, done: subprocess.CompletedProcess[str]) -> str:
+    last_words = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+    return f"the check of {demand.files.movie} broke off with exit code {done.returncode}: {last_words}"
 
 
 def _answer(text: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from orchestrator.sections import Section
 from orchestrator.wording import nearest, shown
 from worker.spec import Goal
 
-MAX_RUNS = 50_000
+MAX_RUNS = 20_000
 """Highest `limits.max_runs`."""
 
 _RANKABLE = tuple(name for name in METRICS if name.startswith("val_"))

@@ -15,7 +15,7 @@ from orchestrator.rules import Rule
 
 MAX_CELLS = 50_000
 """Most cells of a product."""
-MAX_STEPS = 150_000
+MAX_STEPS = 120_000
 """Most steps on the way to them."""
 
 

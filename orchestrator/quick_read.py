@@ -41,7 +41,11 @@ def _open(url: str, timeout_s: float) -> socket.socket:
         raise ServiceError(f"cannot read {parts.scheme}:// addresses quickly; use redis:// or unix://")
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(timeout_s)
-    connection.connect(unquote(parts.path))
+    try:
+        connection.connect(unquote(parts.path))
+    except OSError:
+        connection.close()
+        raise
     return connection
 
 

@@ -23,7 +23,7 @@ from orchestrator.wording import unknown_path
 EXPRESSION = "expr"
 """The key of a rule that holds an expression rather than accepted values."""
 MAX_CHARACTERS = 500
-MAX_NODES = 200
+MAX_NODES = 100
 MAX_EVALUATIONS = 65_536
 
 _WHITELIST = (

@@ -50,15 +50,14 @@ def _hold(session: Session, name: str, console: Console) -> None:
     console.print("stopping: runs checkpoint and go back to the queue …")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     session.ledger.mark_sweep(name, hold="1")
-    grace_s = session.settings.balancer.stop_grace_s
     if REDIS in session.started:
-        close_down(session, grace_s)
+        close_down(session.settings)
     else:
-        _await_release(session, name, grace_s)
+        _await_release(session, name)
     console.print(f"held; `orchestrator run` goes on with {name}")
 
 
-def _await_release(session: Session, name: str, grace_s: float) -> None:
-    deadline = time.monotonic() + grace_s
+def _await_release(session: Session, name: str) -> None:
+    deadline = time.monotonic() + session.settings.balancer.stop_grace_s
     while session.ledger.runs(name, RunState.ASSIGNED, RunState.RUNNING) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -34,7 +34,7 @@ def load(path: Path) -> SearchSpace:
         SearchSpaceError: something is wrong; it tells all mistakes, each with line, column and what to do.
     """
     document = read(path)
-    mistakes = [*document.mistakes, *map(document.mistake, islice(_problems(document), MAX_MISTAKES))]
+    mistakes = [*document.mistakes, *map(document.mistake, islice(_problems(document), MAX_MISTAKES + 1))]
     if mistakes:
         raise SearchSpaceError(document.name, _first(mistakes))
     return SearchSpace.model_validate(document.values).in_folder(path.absolute().parent)

@@ -56,13 +56,19 @@ def open_existing() -> Session:
     return _session(settings, Services(settings))
 
 
-def close_down(session: Session, grace_s: float) -> list[str]:
-    """Let every worker checkpoint and leave, then stop what runs embedded; gives the names of what was stopped."""
-    if session.services.find(BALANCER):
+def close_down(settings: Settings) -> list[str]:
+    """Let every worker checkpoint and leave, then stop what runs embedded; gives the names of what was stopped.
+
+    Raises:
+        ServiceError: workers are still there after the grace; nothing was stopped.
+    """
+    services = Services(settings)
+    if settings.redis_url or services.find(REDIS):
+        session = _session(settings, services)
         session.leases.shut_down(wanted=True)
         session.ledger.wake()
-        _await_workers(session, grace_s)
-    return [name for name in (BALANCER, MLFLOW, REDIS) if session.services.stop(name)]
+        _await_workers(session)
+    return [name for name in (BALANCER, MLFLOW, REDIS) if services.stop(name)]
 
 
 def _session(settings: Settings, services: Services, started: tuple[str, ...] = ()) -> Session:
@@ -70,11 +76,12 @@ def _session(settings: Settings, services: Services, started: tuple[str, ...] = 
     return Session(settings, services, Ledger(client), Leases(client), started)
 
 
-def _await_workers(session: Session, grace_s: float) -> None:
-    deadline = time.monotonic() + grace_s + 5
-    while session.leases.workers() and time.monotonic() < deadline and session.services.find(BALANCER):
+def _await_workers(session: Session) -> None:
+    """Wait until no worker is left; where the balancer is gone, one is started to see them out."""
+    deadline = time.monotonic() + session.settings.balancer.stop_grace_s + 10
+    while session.leases.workers():
+        if time.monotonic() > deadline:
+            raise ServiceError("workers are still there (`balancer status` shows them); call `orchestrator down` again")
+        if not session.services.find(BALANCER):
+            session.services.up()
         time.sleep(0.1)
-    if session.leases.workers():
-        raise ServiceError(
-            "workers are still there; `balancer status` shows them, and `orchestrator down` may be called again"
-        )

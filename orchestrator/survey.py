@@ -6,6 +6,7 @@ cells have it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -13,13 +14,15 @@ from model.config import Scalar
 from orchestrator.contradictions import config_problems
 from orchestrator.document import Problem
 from orchestrator.grammar import SearchSpace
-from orchestrator.grid import expand, raw_cells, sizes
+from orchestrator.grid import dimensions, expand, raw_cells, sizes
 from orchestrator.product import GridSizeError
 from orchestrator.rules import EXPRESSION, Rule, RuleError, rule_of
 from orchestrator.wording import nearest
 
-MAX_CHECKS = 500_000
+MAX_CHECKS = 200_000
 """Most cells × rules."""
+MAX_EVALUATIONS = 5_000
+"""Most combinations of values for which expressions are evaluated."""
 
 Values = Mapping[str, Scalar]
 
@@ -31,15 +34,22 @@ def problems(space: SearchSpace) -> Iterator[Problem]:
     except GridSizeError as error:
         yield Problem(("parameters",), f"{error}; {_largest_axes(space)}", of_key=True)
         return
-    if len(raw) * len(space.exclude) > MAX_CHECKS:
-        yield Problem(("exclude",), f"{len(space.exclude)} rules for {len(raw):,} cells are too many; join some rules")
+    rules = tuple(map(rule_of, space.exclude))
+    if len(raw) * len(rules) > MAX_CHECKS or _evaluations(space, rules) > MAX_EVALUATIONS:
+        message = f"{len(rules)} rules for {len(raw):,} cells are too much work; join rules or name fewer axes in expr"
+        yield Problem(("exclude",), message, of_key=True)
         return
     yield from _idle_axes(space, raw)
-    rules = tuple(map(rule_of, space.exclude))
     broken = list(_rule_problems(rules, raw))
     yield from broken
     if not any(problem.location[-1] == EXPRESSION for problem in broken):
         yield from _cell_problems(space)
+
+
+def _evaluations(space: SearchSpace, rules: Sequence[Rule]) -> int:
+    sizes = {path: len(axis.rows) for axis in dimensions(space) for path in axis.paths}
+    expressions = (rule.expression.names for rule in rules if rule.expression)
+    return sum(math.prod(sizes.get(name, 1) for name in names) for names in expressions)
 
 
 def _idle_axes(space: SearchSpace, raw: Sequence[Values]) -> Iterator[Problem]:

@@ -72,7 +72,7 @@ class _Attempt:
         scores = trained.evaluation.scores
         self._tracker.scores(scores, step=len(trained.progress.history))
         with tempfile.TemporaryDirectory(prefix="hdsmlm-results-") as folder:
-            for path, place in write_results(trained, self._spec, Path(folder)):
+            for path, place in write_results(trained, self._spec.config, Path(folder)):
                 self._tracker.artifact(path, place)
             self._tracker.finish("FINISHED", _PATIENCE_S)
         metrics = {**self._latest, **scores}

@@ -6,34 +6,47 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.figures import learning_curve, prediction_overlay
-from worker.spec import RunSpec
+from model.config import TrainConfig
+from model.figures import draw_learning_curve, draw_overlay, typical_frame
+from model.metrics import Criterion
+from worker.checkpoint import EpochRecord
 from worker.training import Trained
 
+_CURVES = ("loss", "val_loss", "learning_rate")
 
-def write_results(trained: Trained, spec: RunSpec, folder: Path) -> Iterator[tuple[Path, str]]:
+
+def write_results(trained: Trained, config: TrainConfig, folder: Path) -> Iterator[tuple[Path, str]]:
     """Write the files into `folder`; gives each with its place among the run's artifacts."""
     network = folder / "model.keras"
     trained.network.save(network)
     yield network, "model"
     preprocessing = folder / "preprocessing.json"
-    preprocessing.write_text(json.dumps(_preprocessing(trained, spec), indent=2))
+    preprocessing.write_text(json.dumps(_preprocessing(config, trained.evaluation.threshold), indent=2))
     yield preprocessing, "model"
     curve = folder / "learning_curve.png"
-    learning_curve(trained.progress.history, curve)
+    draw_learning_curve(_curves(trained.progress.history), curve)
     yield curve, "figures"
     overlay = folder / "prediction.png"
-    prediction_overlay(trained.evaluation, overlay)
+    _draw_prediction(trained, config, overlay)
     yield overlay, "figures"
 
 
-def _preprocessing(trained: Trained, spec: RunSpec) -> dict[str, float | int | str]:
-    data = spec.config.data
+def _draw_prediction(trained: Trained, config: TrainConfig, path: Path) -> None:
+    judged = trained.evaluation.test or trained.evaluation.validation
+    criterion = Criterion("knn_matched", config.data.snr_threshold)
+    draw_overlay(judged, typical_frame(judged.movie), config.evaluation.radius_nm, criterion, path)
+
+
+def _curves(history: tuple[EpochRecord, ...]) -> dict[str, list[float]]:
+    return {name: [record.metrics[name] for record in history if name in record.metrics] for name in _CURVES}
+
+
+def _preprocessing(config: TrainConfig, threshold: float) -> dict[str, float | int | str]:
     return {
-        "low_percentile": data.low_percentile,
-        "high_percentile": data.high_percentile,
-        "clip": data.clip,
-        "frames": spec.config.model.frames,
-        "pixel_nm": data.pixel_nm,
-        "threshold": trained.evaluation.threshold,
+        "low_percentile": config.data.low_percentile,
+        "high_percentile": config.data.high_percentile,
+        "clip": config.data.clip,
+        "frames": config.model.frames,
+        "pixel_nm": config.data.pixel_nm,
+        "threshold": threshold,
     }

@@ -51,8 +51,9 @@ class Tracker:
         self._steps: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._patience_until: float | None = None
         self._failed: Exception | None = None
+        self._said = ""
         self._monitor: SystemMetricsMonitor | None = None
-        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+        os.environ |= {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
         self._client = mlflow.MlflowClient(tracking_uri=url)
         self._thread = threading.Thread(target=self._loop, name="tracker", daemon=True)
 
@@ -93,17 +94,23 @@ class Tracker:
                 time.sleep(_RETRY_S)
             if self._failed:
                 return
+            self._said = ""
 
     def _try(self, step: Callable[[], None]) -> bool:
         try:
             step()
         except Exception as error:
-            print(f"MLflow: {error}; trying again")
+            self._complain(f"MLflow: {error}; trying again")
             if self._patience_until and time.monotonic() > self._patience_until:
                 self._failed = error
                 return True
             return False
         return True
+
+    def _complain(self, sentence: str) -> None:
+        if sentence != self._said:
+            print(sentence)
+        self._said = sentence
 
     def _open(self) -> None:
         experiment = self._find()

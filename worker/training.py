@@ -103,6 +103,7 @@ class _Loop(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
             steps_per_epoch=self._config.steps_per_epoch - begun,
             validation_data=datasets.validation,
             callbacks=[self],
+            shuffle=False,
             verbose=0,
         )
 

@@ -56,14 +56,15 @@ class Settlement:
             self._settle_parent(self._ledger.sweep(name))
 
     def _loop(self) -> None:
-        pause_s = 0.0
+        pause_s, away = 0.0, False
         while not self._stop.wait(pause_s):
             try:
                 self.settle()
-                pause_s = _PAUSE_S
+                pause_s, away = _PAUSE_S, False
             except ServiceError as error:
-                _log.info("MLflow is to be told later: %s", error)
-                pause_s = _RETRY_S
+                if not away:
+                    _log.info("MLflow is to be told later: %s", error)
+                pause_s, away = _RETRY_S, True
             except Exception:
                 _log.exception("settlement failed; trying again")
                 pause_s = _RETRY_S

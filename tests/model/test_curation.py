@@ -1,0 +1,86 @@
+"""Signal to noise, by formula and from pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model.camera import CAMERAS
+from model.config import SimulationConfig
+from model.curation import central_share, measured_snr, reflected, signal_to_noise, simulated_snr
+from model.emitters import Emitters
+from model.psf import render
+from model.simulator import simulate_movie, typical_scene
+
+
+def test_the_central_pixel_holds_an_eighth_of_the_light_at_sigma_1_09() -> None:
+    assert central_share(1.09, 1.09) == pytest.approx(0.125, abs=0.001)
+    assert central_share(1.0, 1.4) == pytest.approx(np.sqrt(central_share(1.0, 1.0) * central_share(1.4, 1.4)))
+
+
+@pytest.mark.parametrize(
+    ("photons", "sigma_px", "camera", "background"),
+    [(277, 1.09, "emccd", 100), (81, 1.09, "scmos", 10), (386, 1.3, "emccd", 100)],
+)
+def test_snr_two_is_reached_at_the_published_photons(photons: int, sigma_px: float, camera: str, background: int) -> None:
+    near = np.array([photons - 1.0, photons, photons + 1.0])
+    snr = signal_to_noise(near, background, central_share(sigma_px, sigma_px), CAMERAS[camera])
+    assert np.abs(snr - 2).argmin() == 1
+
+
+def test_snr_is_the_formula_worked_by_hand() -> None:
+    scmos = CAMERAS["scmos"]
+    expected = 0.95 * 400 * 0.1 / np.sqrt(0.95 * 400 * 0.1 + 0.95 * 50 + 1.535**2)
+    assert signal_to_noise(np.array([400.0]), 50.0, 0.1, scmos)[0] == pytest.approx(expected)
+
+
+def test_without_neighbours_the_background_is_the_background() -> None:
+    alone = Emitters.of([0], [8.2], [8.7], [900.0])
+    snr = simulated_snr(alone, render(alone, (1, 16, 16), 1.1) + 60.0, 1.1, CAMERAS["emccd"])
+    assert snr == pytest.approx(signal_to_noise(np.array([900.0]), 60.0, central_share(1.1, 1.1), CAMERAS["emccd"]))
+
+
+def test_a_dim_emitter_under_a_bright_one_loses_its_snr_and_the_bright_one_does_not() -> None:
+    pair = Emitters.of([0, 0], [8.5, 9.5], [8.5, 8.5], [20_000.0, 400.0])
+    alone = pair.select(np.array([False, True]))
+    camera = CAMERAS["emccd"]
+    together = simulated_snr(pair, render(pair, (1, 16, 16), 1.1) + 60.0, 1.1, camera)
+    before = simulated_snr(alone, render(alone, (1, 16, 16), 1.1) + 60.0, 1.1, camera)
+    assert together[1] < 1 < 2 < before[0]
+    assert together[0] > 30
+
+
+def test_the_measured_snr_of_isolated_emitters_agrees_with_the_true_one() -> None:
+    scene = typical_scene(SimulationConfig(structure="uniform", photons=500, mean_on_frames=5.0), 100.0, 0.1)
+    movie = simulate_movie(scene, frames=60, size_px=64, rng=np.random.default_rng(0))
+    truth = movie.emitters
+    measured = measured_snr(movie.frames, truth, scene.sigma_px)
+    weak = (truth.snr > 1) & (truth.snr < 4)
+    assert weak.sum() > 50
+    assert np.median(measured[weak] / truth.snr[weak]) == pytest.approx(1.1, abs=0.2)
+
+
+def test_empty_places_hardly_ever_look_reliable() -> None:
+    rng = np.random.default_rng(1)
+    noise = rng.normal(500, 20, (20, 64, 64)).astype(np.float32)
+    nothing = Emitters.of(np.repeat(np.arange(20), 100), rng.uniform(0, 64, 2000), rng.uniform(0, 64, 2000))
+    assert (measured_snr(noise, nothing, 1.1) >= 2).mean() < 0.01
+
+
+def test_a_movie_without_noise_gives_infinite_or_no_snr() -> None:
+    frames = np.full((1, 32, 32), 100.0)
+    frames[0, 16, 16] += 50
+    found = measured_snr(frames, Emitters.of([0, 0], [16.5, 5.5], [16.5, 5.5]), 1.1)
+    assert found.tolist() == [np.inf, 0.0]
+
+
+def test_positions_at_the_border_and_no_positions_are_measured_too() -> None:
+    noise = np.random.default_rng(2).normal(500, 20, (1, 12, 9))
+    assert np.isfinite(measured_snr(noise, Emitters.of([0, 0], [0.0, 8.99], [0.0, 11.99]), 1.1)).all()
+    assert measured_snr(noise, Emitters.none(), 1.1).shape == (0,)
+
+
+def test_reflection_does_not_repeat_the_ends() -> None:
+    assert reflected(np.arange(-3, 7), 4).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    assert reflected(np.arange(-2, 3), 1).tolist() == [0] * 5
+    assert reflected(np.arange(-2, 4), 2).tolist() == [0, 1, 0, 1, 0, 1]

@@ -1,0 +1,92 @@
+"""Whole simulated movies."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from model.config import SimulationConfig
+from model.simulator import Scene, draw_scene, illuminate, simulate_movie, typical_scene
+from model.targets import count_map
+
+
+def scene(density: float = 1.0, **changes: object) -> Scene:
+    return typical_scene(SimulationConfig(structure="uniform"), 100.0, density)._replace(**changes)
+
+
+def test_the_same_seed_gives_the_same_movie_and_another_seed_another() -> None:
+    first, again, other = (
+        simulate_movie(scene(), frames=6, size_px=24, rng=np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert first.frames.tobytes() == again.frames.tobytes()
+    assert all((a == b).all() for a, b in zip(first.emitters, again.emitters, strict=True))
+    assert first.frames.tobytes() != other.frames.tobytes()
+
+
+@pytest.mark.parametrize(("structure", "tolerance"), [("uniform", 0.02), ("filaments", 0.1)])
+def test_the_field_has_the_asked_density_of_rows(structure: str, tolerance: float) -> None:
+    rng = np.random.default_rng(3)
+    asked = scene(5.0, structure=structure)
+    movies = [illuminate(asked, frames=40, size_px=64, rng=rng)[0] for _ in range(2 if structure == "uniform" else 60)]
+    rows = np.mean([emitters.inside((40, 64, 64)).sum() for emitters in movies])
+    assert rows / 40 / 6.4**2 == pytest.approx(5.0, rel=tolerance)
+
+
+def test_uniform_emitters_share_a_pixel_as_rarely_as_chance_says() -> None:
+    emitters, _ = illuminate(scene(5.0), frames=500, size_px=64, rng=np.random.default_rng(4))
+    shared = (count_map(emitters, (500, 64, 64)) >= 2).mean()
+    assert shared == pytest.approx(1 - math.exp(-0.05) * 1.05, rel=0.08)
+    assert shared == pytest.approx(0.0012, rel=0.08)
+
+
+def test_filaments_put_several_emitters_into_a_pixel_far_more_often() -> None:
+    rng = np.random.default_rng(5)
+    shares = [
+        (count_map(illuminate(scene(2.0, structure=structure), frames=100, size_px=64, rng=rng)[0], (100, 64, 64)) >= 2)
+        for structure in ("uniform", "filaments")
+    ]
+    assert shares[1].mean() > 5 * shares[0].mean()
+
+
+def test_light_from_outside_leaks_in() -> None:
+    emitters, expected = illuminate(scene(5.0), frames=50, size_px=16, rng=np.random.default_rng(6))
+    assert (~emitters.inside((50, 16, 16))).sum() > 100
+    inner, border = expected[:, 5:11, 5:11].mean(), np.concatenate([expected[:, :, 0], expected[:, :, -1]]).mean()
+    assert border == pytest.approx(inner, rel=0.2)
+
+
+def test_the_truth_lists_emitters_within_the_field_alone_each_with_light_and_snr() -> None:
+    movie = simulate_movie(scene(3.0), frames=10, size_px=33, rng=np.random.default_rng(7))
+    assert movie.frames.shape == (10, 33, 33)
+    assert movie.frames.dtype == np.uint16
+    assert movie.emitters.inside(movie.frames.shape).all()
+    assert (movie.emitters.photons > 0).all()
+    assert np.isfinite(movie.emitters.snr).all()
+
+
+def test_a_movie_is_brightest_where_its_truth_says() -> None:
+    lone = scene(0.02, background=20.0, mean_on_frames=5.0)
+    movie = simulate_movie(lone, frames=40, size_px=64, rng=np.random.default_rng(8))
+    bright = movie.emitters.select(movie.emitters.snr > 10)
+    counts = movie.frames[bright.frame, np.floor(bright.y_px).astype(int), np.floor(bright.x_px).astype(int)]
+    assert bright.rows > 10
+    assert counts.min() > np.percentile(movie.frames, 99)
+
+
+def test_drawn_scenes_stay_within_the_ranges_and_mix_structures_half_and_half() -> None:
+    config = SimulationConfig(density_min_per_um2=0.5, density_max_per_um2=8.0)
+    rng = np.random.default_rng(9)
+    scenes = [draw_scene(config, 120.0, rng) for _ in range(400)]
+    densities = np.array([each.density_per_um2 for each in scenes])
+    assert 0.5 <= densities.min() < densities.max() <= 8.0
+    assert np.median(densities) == pytest.approx(2.0, rel=0.2)
+    assert all(1.0 <= each.sigma_px <= 1.2 and 50 <= each.background <= 150 for each in scenes)
+    assert np.mean([each.structure == "filaments" for each in scenes]) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_background_from_zero_is_drawn_uniformly() -> None:
+    config = SimulationConfig(background_min=0.0, background_max=100.0)
+    rng = np.random.default_rng(10)
+    assert np.mean([draw_scene(config, 100.0, rng).background for _ in range(400)]) == pytest.approx(50, abs=6)
