@@ -24,12 +24,10 @@ from model.experimental import load_experimental
 from model.patches import Patches, Purpose, experimental_stream, joined, simulated_stream, tiles
 from model.simulator import simulate_movie, typical_scene
 
-SHARES_PATCHES = 512
-"""Training patches from which the shares of the classes are measured."""
-AHEAD_PATCHES = 512
-"""Patches held ready at most, so that training goes on while the next block is simulated."""
-AHEAD_PIXELS = 4_000_000
-"""Pixels held ready at most; only large patches reach it."""
+PORTION_PATCHES = 512
+"""Patches that validate, from which the shares of the classes are measured, and that are held ready, at most each."""
+PORTION_PIXELS = 4_000_000
+"""Pixels in all of these patches at most; only patches larger than 50 px reach it."""
 
 
 class Datasets(NamedTuple):
@@ -59,8 +57,8 @@ def build_datasets(config: TrainConfig) -> Datasets:
     validation_movie = real[1] if real else held_out_movie(config, Purpose.VALIDATION)
     return Datasets(
         train=lambda first_step: _training(patches, config, first_step),
-        validation=_validation(tiles(validation_movie, config), config.training.batch_size),
-        class_shares=class_shares(patches(0, SHARES_PATCHES)),
+        validation=_validation(tiles(validation_movie, config, portion(config)), config.training.batch_size),
+        class_shares=class_shares(patches(0, portion(config))),
         validation_movie=validation_movie,
         test_movie=None if config.data.source == "experimental" else held_out_movie(config, Purpose.TEST),
     )
@@ -93,6 +91,12 @@ def training_patches(config: TrainConfig, movie: LabelledMovie | None) -> Callab
     return take
 
 
+def portion(config: TrainConfig) -> int:
+    """Patches that fit into the memory set aside for one purpose, at least 1."""
+    pixels = config.model.frames * config.data.patch_px**2
+    return max(1, min(PORTION_PATCHES, PORTION_PIXELS // pixels))
+
+
 def class_shares(patches: Patches) -> NDArray[np.float64]:
     """Share of each class among the weighted pixels, (4,); one pixel is added to each, so that none is 0."""
     pixels = np.bincount(patches.y.ravel(), patches.w.ravel(), CLASSES) + 1.0
@@ -112,7 +116,7 @@ def _training(patches: Callable[[int, int], Patches], config: TrainConfig, first
         tf.TensorSpec(shape, tf.int32),
         tf.TensorSpec(shape, tf.float32),
     )
-    ahead = max(2, min(AHEAD_PATCHES, AHEAD_PIXELS // (length * edge**2)) // size)
+    ahead = max(2, portion(config) // size)
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(ahead)
 
 

@@ -142,4 +142,3 @@ def _draw_rings(axes: Axes, emitters: Emitters, radius_px: float, colour: str) -
 
 def _write(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
-    figure.clear()

@@ -7,11 +7,11 @@ from ImageJ or OME metadata if it is a size at all: many programs write 0 or 429
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -76,9 +76,12 @@ class Movie:
         self.close()
 
     def _decode(self, start: int, stop: int) -> NDArray[Any]:
-        if len(self._series.pages) == self.shape[0]:
-            return np.stack([self._series.pages[index].asarray() for index in range(start, stop)])
-        return np.asarray(self._contiguous()[start:stop])
+        if len(self._series.pages) != self.shape[0]:
+            return np.asarray(self._contiguous()[start:stop])
+        frames = np.empty((stop - start, *self.shape[1:]), self.dtype)  # (T, Y, X)
+        for index, frame in enumerate(frames, start):
+            frame[...] = self._series.pages[index].asarray().reshape(frame.shape)
+        return frames
 
     def _contiguous(self) -> NDArray[Any]:
         """The pixels of a stack that lies in one piece behind its first page, as ImageJ writes those above 4 GB."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from model.config import DataConfig, TrainConfig
 from model.curation import reflected
-from model.emitters import LabelledMovie
-from model.normalisation import measure, normalise
+from model.emitters import Emitters, LabelledMovie
+from model.normalisation import Intensities, measure, normalise
 from model.simulator import draw_scene, simulate_movie
 from model.targets import build_targets
 
@@ -28,8 +28,8 @@ SCENE_FRAMES = 100
 """Frames of a simulated stack, enough for its percentiles to stand for a movie."""
 SCENE_PX = 32
 """Least edge of a simulated stack, px."""
-EXPERIMENTAL_BLOCK = 256
 _MOST_SCENES = 16
+_MOST_CROPS = 256
 _BLOCK_PIXELS = 4_000_000
 
 
@@ -49,11 +49,13 @@ class Patches(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """Where N patches lie in a movie: their frames (N, T), lines (N, Y) and columns (N, X)."""
+    """Where N patches of one size lie in a movie."""
 
-    frames: Indices
-    lines: Indices
-    columns: Indices
+    frames: Indices  # (N, T)
+    top: Indices  # (N,)
+    left: Indices  # (N,)
+    height: int
+    width: int
 
 
 class Purpose(IntEnum):
@@ -106,50 +108,47 @@ def simulated_stream(config: TrainConfig) -> PatchStream:
 
 def experimental_stream(movie: LabelledMovie, config: TrainConfig) -> PatchStream:
     """Random crops of a labelled movie, turned and mirrored; windows that reach beyond its ends are reflected."""
-    prepared = prepare(movie, config.data)
+    intensities = measure(movie.frames, config.data.low_percentile, config.data.high_percentile)
+    crops = int(np.clip(_BLOCK_PIXELS // (config.model.frames * config.data.patch_px**2), 1, _MOST_CROPS))
 
     def draw(rng: np.random.Generator) -> Patches:
-        centres = rng.integers(0, len(movie.frames), EXPERIMENTAL_BLOCK)
-        frames = _around(centres, config.model.frames, len(movie.frames))
-        crops = cut(prepared, _random_places(frames, prepared.x.shape[2:], config.data.patch_px, rng))
-        return _turned(crops, rng.integers(0, 8, EXPERIMENTAL_BLOCK))
+        starts = rng.integers(0, len(movie.frames), crops) - config.model.frames // 2
+        frames = reflected(starts[:, None] + np.arange(config.model.frames), len(movie.frames))  # (N, T)
+        windows = _random_windows(frames, movie.frames.shape[1:], config.data.patch_px, rng)
+        return _turned(cut(movie, windows, intensities, config.data), rng.integers(0, 8, crops))
 
-    return PatchStream(draw, EXPERIMENTAL_BLOCK, Purpose.EXPERIMENTAL, config.training.seed)
+    return PatchStream(draw, crops, Purpose.EXPERIMENTAL, config.training.seed)
 
 
-def tiles(movie: LabelledMovie, config: TrainConfig) -> Patches:
+def tiles(movie: LabelledMovie, config: TrainConfig, most: int) -> Patches:
     """A movie cut into patches side by side, in time too; a movie smaller than a patch is one patch wide.
 
-    What is left over at the right, at the bottom and at the end is not covered; a movie shorter than `model.frames` is
-    reflected.
+    Of more than `most` patches so many are kept, spread evenly. What is left over at the right, at the bottom and at
+    the end is not covered; a movie shorter than `model.frames` is reflected.
     """
     frames, height, width = movie.frames.shape
-    length, edge = config.model.frames, config.data.patch_px
-    starts = np.arange(max(frames // length, 1)) * length
-    window = reflected(starts[:, None] + np.arange(length), frames)  # (windows, T)
-    lines = _tiled(height, edge)
-    columns = _tiled(width, edge)
-    at, down, right = (each.ravel() for each in np.mgrid[: len(window), : len(lines), : len(columns)])
-    return cut(prepare(movie, config.data), Windows(window[at], lines[down], columns[right]))
-
-
-def prepare(movie: LabelledMovie, data: DataConfig) -> Patches:
-    """A whole movie as one patch: normalised by the percentiles of its stack, with its targets. N is 1."""
-    intensities = measure(movie.frames, data.low_percentile, data.high_percentile)
-    scaled = normalise(movie.frames, intensities, data.clip)  # (T, Y, X)
-    targets = build_targets(movie.emitters, scaled.shape, data.low_snr, data.snr_threshold)
-    return Patches(scaled[None], targets.counts[None], targets.weights[None])
-
-
-def cut(prepared: Patches, windows: Windows) -> Patches:
-    """The windows of a prepared movie, (N, T, Y, X)."""
-    at = (
-        0,
-        windows.frames[:, :, None, None],
-        windows.lines[:, None, :, None],
-        windows.columns[:, None, None, :],
+    length, lines, columns = config.model.frames, *(min(config.data.patch_px, size) for size in (height, width))
+    starts, tops, lefts = np.meshgrid(
+        np.arange(max(frames // length, 1)) * length,
+        np.arange(height // lines) * lines,
+        np.arange(width // columns) * columns,
+        indexing="ij",
     )
-    return Patches(prepared.x[at], prepared.y[at], prepared.w[at])
+    kept = np.linspace(0, starts.size - 1, min(most, starts.size)).astype(np.int64)  # (N,)
+    seen = reflected(starts.ravel()[kept, None] + np.arange(length), frames)  # (N, T)
+    intensities = measure(movie.frames, config.data.low_percentile, config.data.high_percentile)
+    return cut(movie, Windows(seen, tops.ravel()[kept], lefts.ravel()[kept], lines, columns), intensities, config.data)
+
+
+def cut(movie: LabelledMovie, windows: Windows, intensities: Intensities, data: DataConfig) -> Patches:
+    """The windows of a movie, scaled by `intensities`, with their targets; nothing else of the movie is touched."""
+    lines = windows.top[:, None] + np.arange(windows.height)  # (N, Y)
+    columns = windows.left[:, None] + np.arange(windows.width)  # (N, X)
+    counts = movie.frames[windows.frames[:, :, None, None], lines[:, None, :, None], columns[:, None, None, :]]
+    images = (windows.frames.size, windows.height + 2, windows.width + 2)  # a weak emitter reaches one px further
+    targets = build_targets(_within(movie.emitters, windows), images, data.low_snr, data.snr_threshold)
+    y, w = (each[:, 1:-1, 1:-1].reshape(counts.shape) for each in targets)
+    return Patches(normalise(counts, intensities, data.clip), y, w)
 
 
 def joined(parts: list[Patches]) -> Patches:
@@ -161,25 +160,29 @@ def joined(parts: list[Patches]) -> Patches:
 
 def _scene_patches(config: TrainConfig, edge: int, rng: np.random.Generator) -> Patches:
     scene = draw_scene(config.simulation, config.data.pixel_nm, rng)
-    prepared = prepare(simulate_movie(scene, frames=SCENE_FRAMES, size_px=edge, rng=rng), config.data)
+    movie = simulate_movie(scene, frames=SCENE_FRAMES, size_px=edge, rng=rng)
     clips = SCENE_FRAMES // config.model.frames
     frames = np.arange(clips * config.model.frames).reshape(clips, config.model.frames)
-    return cut(prepared, _random_places(frames, (edge, edge), config.data.patch_px, rng))
+    intensities = measure(movie.frames, config.data.low_percentile, config.data.high_percentile)
+    return cut(movie, _random_windows(frames, (edge, edge), config.data.patch_px, rng), intensities, config.data)
 
 
-def _random_places(frames: Indices, field: tuple[int, ...], edge: int, rng: np.random.Generator) -> Windows:
-    tops = rng.integers(0, field[0] - edge + 1, (len(frames), 1))
-    lefts = rng.integers(0, field[1] - edge + 1, (len(frames), 1))
-    return Windows(frames, tops + np.arange(edge), lefts + np.arange(edge))
+def _random_windows(frames: Indices, field: tuple[int, ...], edge: int, rng: np.random.Generator) -> Windows:
+    top, left = (rng.integers(0, size - edge + 1, len(frames)) for size in field)
+    return Windows(frames, top, left, edge, edge)
 
 
-def _around(centres: Indices, length: int, frames: int) -> Indices:
-    return reflected(centres[:, None] + np.arange(length) - length // 2, frames)  # (N, T)
-
-
-def _tiled(size: int, edge: int) -> Indices:
-    edge = min(edge, size)
-    return np.arange(size // edge)[:, None] * edge + np.arange(edge)  # (tiles, edge)
+def _within(emitters: Emitters, windows: Windows) -> Emitters:
+    """The emitters of each window's frames, numbered N T; positions count from one px left of and above the window."""
+    wanted = windows.frames.ravel()  # (N T,)
+    first, last = np.searchsorted(emitters.frame, (wanted, wanted + 1))
+    held = last - first
+    image = np.repeat(np.arange(len(wanted)), held)
+    rows = np.arange(len(image)) - np.repeat(np.cumsum(held) - held, held) + first[image]
+    patch = image // windows.frames.shape[1]
+    seen = emitters.select(rows)
+    x_px, y_px = seen.x_px - windows.left[patch] + 1, seen.y_px - windows.top[patch] + 1
+    return seen._replace(frame=image, x_px=x_px, y_px=y_px)
 
 
 def _turned(patches: Patches, symmetry: Indices) -> Patches:

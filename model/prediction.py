@@ -19,8 +19,8 @@ from model.config import TrainConfig
 from model.curation import reflected
 from model.normalisation import Intensities, normalise
 
-PIXELS_AT_ONCE = 1 << 18
-"""Pixels of all frames of the windows that the network sees in one call, unless one window has more."""
+TRAINING_BATCHES_AT_ONCE = 2
+"""Pixels that the network sees in one call, in training batches: it keeps less for each than training does."""
 
 
 def predict(
@@ -34,20 +34,24 @@ def predict(
     if frames.ndim != 3 or 0 in frames.shape:
         raise ValueError(f"expected a movie (T, Y, X) with at least one pixel, found shape {frames.shape}")
     probability = np.empty((*frames.shape, model.output_shape[-1]), np.float32)  # (T, Y, X, 4)
-    for windows in _batches(len(frames), config.model.frames, frames[0].size):
+    for windows in _batches(len(frames), config.model.frames, _windows_at_once(frames[0].size, config)):
         seen = normalise(frames[reflected(windows, len(frames))], intensities, config.data.clip)  # (B, W, Y, X)
         answer = np.asarray(model.predict_on_batch(seen[..., None]))  # (B, W, Y, X, 4)
         _keep(windows, answer, probability)
     return probability
 
 
-def _batches(length: int, width: int, frame_px: int) -> Iterator[NDArray[np.int64]]:
+def _windows_at_once(frame_px: int, config: TrainConfig) -> int:
+    pixels = TRAINING_BATCHES_AT_ONCE * config.training.batch_size * config.data.patch_px**2
+    return max(pixels // frame_px, 1)
+
+
+def _batches(length: int, width: int, windows_at_once: int) -> Iterator[NDArray[np.int64]]:
     """Frames that each window reads, (B, W), some beyond the ends of the movie; every batch has the same shape."""
     margin = _margin(width)
     stride = width - 2 * margin
     windows = math.ceil(length / stride)
-    batches = math.ceil(windows / max(PIXELS_AT_ONCE // (width * frame_px), 1))
-    at_once = math.ceil(windows / batches)
+    at_once = math.ceil(windows / math.ceil(windows / windows_at_once))
     for first in range(0, windows, at_once):
         yield (first + np.arange(at_once))[:, None] * stride - margin + np.arange(width)
 

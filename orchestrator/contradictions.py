@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -17,13 +16,12 @@ from model.config import TrainConfig, field_paths
 from orchestrator.document import Location, Problem
 from orchestrator.grammar import SearchSpace
 from orchestrator.grid import Cell, config_of
-from orchestrator.wording import sentence
+from orchestrator.wording import sentence, shortened
 
 MAX_REFUSED = 1_000
 """Contradictory cells after which no more are looked for."""
 
 _NUMBER = re.compile(r"\d[\d.e+-]*")
-_SHOWN_AXES = 8
 _SAME = "keep one; an axis that matters only under a condition needs 'when', as data files do beside simulated cells"
 
 
@@ -77,5 +75,5 @@ def _sources(space: SearchSpace) -> Iterator[tuple[str, Location]]:
 
 
 def _described(cell: Cell, more: int = 0) -> str:
-    values = ", ".join(f"{path} {value}" for path, value in islice(cell.values.items(), _SHOWN_AXES))
-    return f"cell {cell.number} ({values or 'base alone'})" + (f" and {more:,} more" if more else "")
+    values = ", ".join(f"{path} {value}" for path, value in cell.values.items())
+    return f"cell {cell.number} ({shortened(values, 300) or 'base alone'})" + (f" and {more:,} more" if more else "")

@@ -17,7 +17,7 @@ from orchestrator.axes import MAX_POINTS, Axis, repeated
 from orchestrator.policy import Limits, Metric, Policy, Resources
 from orchestrator.rules import rule_of
 from orchestrator.sections import Choices, Row, Section, Value
-from orchestrator.wording import shown
+from orchestrator.wording import shortened, shown
 
 _NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 
@@ -32,9 +32,9 @@ def _moves_together(group: dict[str, tuple[Scalar, ...]]) -> dict[str, tuple[Sca
     lengths = {path: len(values) for path, values in group.items()}
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{path} has {length}" for path, length in lengths.items())
-        raise ValueError(f"axes that move together need equally many values; {found}")
+        raise ValueError(f"axes that move together need equally many values; {shortened(found, 200)}")
     if (twice := repeated(zip(*group.values(), strict=True))) is not None:
-        raise ValueError(f"the values {twice[0]} stand twice in this group; keep one")
+        raise ValueError(f"the values {shortened(str(twice[0]))} stand twice in this group; keep one")
     return group
 
 

@@ -16,7 +16,8 @@ from orchestrator.grammar import SearchSpace
 from orchestrator.product import Dimension, combinations
 from orchestrator.rules import Rule, rule_of
 
-_FILES = ("data.movie", "data.table")
+FILES = ("data.movie", "data.table")
+"""The hyperparameters that are paths of input files."""
 
 
 class Cell(NamedTuple):
@@ -50,10 +51,11 @@ class Accounting(NamedTuple):
 
     def lines(self) -> Iterator[str]:
         """The whole count, a line for each axis and each rule."""
-        yield from (f"{size:>9,}  values of {name}" for name, size in self.axes.items())
+        yield from (f"{size:>9,}  value{'s' * (size != 1)} of {name}" for name, size in self.axes.items())
         yield f"{self.raw:>9,}  cells in their product, without axes whose condition does not hold"
         yield from (f"{-count:>9,}  by exclude rule {rule}" for rule, count in enumerate(self.excluded, start=1))
-        yield f"{self.included:>+9,}  by include"
+        if self.included:
+            yield f"{self.included:>+9,}  by include"
         yield f"{self.cells:>9,}  cells"
         yield f"{self.runs:>9,}  runs, {self.seeds} of every cell"
 
@@ -106,8 +108,8 @@ def config_of(space: SearchSpace, cell: Cell, seed: int | None = None) -> TrainC
     """
     values = {SEED_PATH: space.seeds[0] if seed is None else seed, **space.base, **cell.values}
     if values.get("data.source", "simulated") == "simulated":
-        return resolve({path: value for path, value in values.items() if path not in _FILES})
-    files = {path: str(space.folder / str(values[path])) for path in _FILES if values.get(path)}
+        return resolve({path: value for path, value in values.items() if path not in FILES})
+    files = {path: str(space.folder / str(values[path])) for path in FILES if values.get(path)}
     return resolve({**values, **files})
 
 

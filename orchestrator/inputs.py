@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import model
+from model import config as model_config
 from model.config import TrainConfig
 from orchestrator.errors import InputError
 
-_CHECKOUT = Path(model.__file__).resolve().parent.parent
+_CHECKOUT = Path(model_config.__file__).resolve().parents[1]
 
 
 class InputFiles(NamedTuple):
@@ -62,7 +62,7 @@ def check(demand: Demand, frames: int) -> str:
     words = (str(word) for option in options.items() for word in option)
     command = [sys.executable, "-m", "model", "check", *words, "--json"]
     # In the folder of our own `model`, whatever stands in the user's.
-    done = subprocess.run(command, capture_output=True, text=True, cwd=_CHECKOUT, check=False)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=_CHECKOUT, check=False)
     answer = _answer(done.stdout)
     if done.returncode == 0 and "digest" in answer:
         return str(answer["digest"])

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from model.config import METRICS
 from orchestrator.sections import Section
-from orchestrator.wording import nearest, shown
+from orchestrator.wording import nearest, shortened, shown
 from worker.spec import Goal
 
 MAX_RUNS = 20_000
@@ -22,10 +22,12 @@ _MIB = {"MiB": 1, "GiB": 1024}
 
 def _rankable(name: str) -> str:
     if name.startswith("test_"):
-        raise ValueError(f"'{name[:60]}' cannot rank a sweep, since the test set must not select; use a val_ metric")
+        raise ValueError(
+            f"'{shortened(name)}' cannot rank a sweep, since the test set must not select; use a val_ metric"
+        )
     if name not in _RANKABLE:
         hint = nearest(name, _RANKABLE) or f"; expected one of {', '.join(_RANKABLE)}"
-        raise ValueError(f"there is no metric '{name[:60]}'{hint}")
+        raise ValueError(f"there is no metric '{shortened(name)}'{hint}")
     return name
 
 

@@ -18,13 +18,12 @@ from typing import Any, NamedTuple
 from simpleeval import EvalWithCompoundTypes, InvalidExpression  # type: ignore[import-untyped]
 
 from model.config import Scalar, field_paths
-from orchestrator.wording import unknown_path
+from orchestrator.wording import shortened, unknown_path
 
 EXPRESSION = "expr"
 """The key of a rule that holds an expression rather than accepted values."""
 MAX_CHARACTERS = 500
 MAX_NODES = 100
-MAX_EVALUATIONS = 65_536
 
 _WHITELIST = (
     *(ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.UAdd),
@@ -121,17 +120,17 @@ def _syntax_tree(text: str) -> ast.expr:
         raise RuleError(f"expr cannot be read ({reason}); {_EXPECTED}") from error
 
 
-@lru_cache(maxsize=MAX_EVALUATIONS)
+@lru_cache(maxsize=8_192)
 def _holds(expression: Expression, values: tuple[Scalar, ...]) -> bool:
     names = dict(zip(expression.names, values, strict=True))
     try:
         answer: Any = EvalWithCompoundTypes(functions={}, names=names).eval(expression.text, expression.tree)
     except (TypeError, ArithmeticError, InvalidExpression) as error:
-        raise RuleError(f"expr cannot be evaluated where {_where(names)}: {str(error)[:100]}") from error
+        raise RuleError(f"expr cannot be evaluated where {_where(names)}: {shortened(str(error), 100)}") from error
     if not isinstance(answer, bool):
         raise RuleError(f"expr is neither true nor false where {_where(names)}; {_EXPECTED}")
     return answer
 
 
 def _where(names: Mapping[str, Scalar]) -> str:
-    return ", ".join(f"{path} is {value}" for path, value in names.items())
+    return shortened(", ".join(f"{path} is {value}" for path, value in names.items()), 200)

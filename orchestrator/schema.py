@@ -31,10 +31,11 @@ def json_schema() -> Schema:
 
 def _fields() -> Iterator[tuple[str, Schema]]:
     """Every hyperparameter with its own schema."""
-    groups = TrainConfig.model_json_schema()["$defs"]
+    config = TrainConfig.model_json_schema()
     for path in field_paths():
         group, _, name = path.partition(".")
-        yield path, groups[f"{group.capitalize()}Config"]["properties"][name]
+        reference = config["properties"][group]["$ref"]
+        yield path, config["$defs"][reference.removeprefix("#/$defs/")]["properties"][name]
 
 
 def _name_keys(mapping: Schema, properties: Schema) -> None:

@@ -31,8 +31,12 @@ def slug(values: Mapping[str, Scalar], seed: int, run_id: str) -> str:
 def _part(path: str, value: Scalar) -> str:
     if isinstance(value, str):
         return re.sub(r"[^a-z0-9_.]+", "_", PurePath(value).stem.lower())[:_TEXT]
-    initials = "".join(word[0] for word in path.rpartition(".")[2].split("_"))
-    return initials + (_number(value) if isinstance(value, float) else str(value).lower())
+    return _initials(path) + (_number(value) if isinstance(value, float) else str(value).lower())
+
+
+def _initials(path: str) -> str:
+    words = path.rpartition(".")[2].removesuffix("_per_um2").split("_")
+    return "".join(word if word in ("min", "max") else word[0] for word in words)
 
 
 def _number(value: float) -> str:

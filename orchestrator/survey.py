@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 
 from model.config import Scalar
 from orchestrator.contradictions import config_problems
@@ -17,7 +16,7 @@ from orchestrator.grammar import SearchSpace
 from orchestrator.grid import dimensions, expand, raw_cells, sizes
 from orchestrator.product import GridSizeError
 from orchestrator.rules import EXPRESSION, Rule, RuleError, rule_of
-from orchestrator.wording import nearest
+from orchestrator.wording import nearest, shortened
 
 MAX_CHECKS = 200_000
 """Most cells × rules."""
@@ -63,11 +62,11 @@ def _idle_axes(space: SearchSpace, raw: Sequence[Values]) -> Iterator[Problem]:
 def _rule_problems(rules: Sequence[Rule], raw: Sequence[Values]) -> Iterator[Problem]:
     for index, rule in enumerate(rules):
         try:
-            dead = not any(rule.matches(values) for values in raw)
+            alive = [values for values in raw if rule.matches(values)]
         except RuleError as error:
             yield Problem(("exclude", index, EXPRESSION), str(error))
             continue
-        if dead:
+        if not alive:
             yield Problem(("exclude", index), f"this rule matches no cell{_unmet(rule.accepted, raw)}")
 
 
@@ -76,10 +75,8 @@ def _unmet(accepted: Mapping[str, tuple[Scalar, ...]], raw: Sequence[Values]) ->
     for path, wanted in accepted.items():
         had = dict.fromkeys(values[path] for values in raw if path in values)
         if not any(value in wanted for value in had):
-            hint = nearest(str(wanted[0]), map(str, had))
-            return (
-                f": {path} is never {' or '.join(map(str, wanted))}, only {', '.join(map(str, islice(had, 10)))}{hint}"
-            )
+            missed, only = " or ".join(map(str, wanted)), ", ".join(map(str, had))
+            return f": {path} is never {shortened(missed)}, only {shortened(only)}{nearest(missed, map(str, had))}"
     return "; correct or remove it"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from model.config import TrainConfig, flatten, identity_fields
 from model.footprint import footprint_mib
 from orchestrator import inputs
 from orchestrator.errors import InputError
-from orchestrator.grid import Accounting, Cell, account, config_of, dimensions, expand
+from orchestrator.grid import FILES, Accounting, Cell, account, config_of, dimensions, expand
 from orchestrator.inputs import InputFiles
 from orchestrator.search_space import SearchSpace, load
 from orchestrator.slugs import slug
@@ -26,8 +27,6 @@ from worker.spec import Metric, RunSpec
 
 IDENTITY_SCHEMA = 1
 """Raised, with a migration, when a changed default or meaning must give other run ids."""
-
-_FILES = ("data.movie", "data.table")
 
 
 class Plan(NamedTuple):
@@ -62,8 +61,10 @@ def runs(space: SearchSpace, digests: Mapping[InputFiles, str]) -> Iterator[RunS
         pairs: Iterable[tuple[Cell, int]] = ((cell, seed) for seed, cell in product(space.seeds, cells))
     else:
         pairs = product(cells, space.seeds)
-    constant = {path for axis in dimensions(space) if len(axis.rows) == 1 for path in axis.paths}
-    specs = (_spec(space, cell, seed, digests, constant) for cell, seed in pairs)
+    constant = frozenset(path for axis in dimensions(space) if len(axis.rows) == 1 for path in axis.paths)
+    footprints = {cell.number: _footprint_mib(space, cell) for cell in cells}
+    maker = _Maker(space, digests, footprints, constant)
+    specs = (maker.spec(cell, seed) for cell, seed in pairs)
     return iter(sorted(specs, key=_shuffled) if space.policy.order == "shuffled" else specs)
 
 
@@ -72,29 +73,44 @@ def run_id(sweep: str, config: TrainConfig, digest: str | None = None) -> str:
 
     The files of experimental data count by the `digest` of their content, never by their paths.
     """
-    fields = {path: value for path, value in identity_fields(config).items() if path not in _FILES}
+    fields = {path: value for path, value in identity_fields(config).items() if path not in FILES}
     content: dict[str, Any] = {"schema": IDENTITY_SCHEMA, "sweep": sweep, "fields": fields, "data": digest}
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:16]
 
 
-def _spec(space: SearchSpace, cell: Cell, seed: int, digests: Mapping[InputFiles, str], constant: set[str]) -> RunSpec:
-    config = config_of(space, cell, seed)
-    files = inputs.files_of(config)
-    name = run_id(space.name, config, digests[files] if files else None)
-    fields = flatten(config)
-    axes = {path: fields[path] for path in cell.values}
-    return RunSpec(
-        run_id=name,
-        sweep=space.name,
-        slug=slug({path: value for path, value in axes.items() if path not in constant}, seed, name),
-        cell=cell.number,
-        seed=seed,
-        axes=axes,
-        config=config,
-        metric=Metric(name=space.metric.name, goal=space.metric.direction),
-        timeout_s=space.policy.timeout_s,
-        footprint_mib=space.resources.gpu_memory_mib or footprint_mib(config),
-    )
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the runs of one sweep."""
+
+    space: SearchSpace
+    digests: Mapping[InputFiles, str]
+    footprints: Mapping[int, int]
+    """Peak memory by number of the cell, MiB."""
+    constant: frozenset[str]
+    """Axes of one value, which a slug leaves out."""
+
+    def spec(self, cell: Cell, seed: int) -> RunSpec:
+        space, config = self.space, config_of(self.space, cell, seed)
+        files = inputs.files_of(config)
+        name = run_id(space.name, config, self.digests[files] if files else None)
+        fields = flatten(config)
+        axes = {path: fields[path] for path in cell.values}
+        return RunSpec(
+            run_id=name,
+            sweep=space.name,
+            slug=slug({path: axes[path] for path in axes if path not in self.constant}, seed, name),
+            cell=cell.number,
+            seed=seed,
+            axes=axes,
+            config=config,
+            metric=Metric(name=space.metric.name, goal=space.metric.direction),
+            timeout_s=space.policy.timeout_s,
+            footprint_mib=self.footprints[cell.number],
+        )
+
+
+def _footprint_mib(space: SearchSpace, cell: Cell) -> int:
+    return space.resources.gpu_memory_mib or footprint_mib(config_of(space, cell))
 
 
 def _shuffled(spec: RunSpec) -> str:

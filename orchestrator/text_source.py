@@ -23,10 +23,12 @@ def read_text(path: Path) -> str:
     """
     try:
         _check_kind(path)
-        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise refusal(path, f"cannot be read ({error.strerror}); check its path and permissions") from error
-    text = _decoded(content, path)
+    _check_size(len(content), path)
+    text = _decoded(content.removeprefix(codecs.BOM_UTF8), path)
     if not text.strip():
         raise refusal(path, f"the file is empty; {BEGIN}", Place(1, 1))
     _check_lines(text, path)
@@ -45,7 +47,11 @@ def _check_kind(path: Path) -> None:
         raise refusal(path, "there is no such file; check the path")
     if not path.is_file():
         raise refusal(path, "is not a regular file; name a YAML file")
-    if (size := path.stat().st_size) > MAX_BYTES:
+    _check_size(path.stat().st_size, path)
+
+
+def _check_size(size: int, path: Path) -> None:
+    if size > MAX_BYTES:
         raise refusal(path, f"the file has {size:,} bytes, more than {MAX_BYTES:,}; name a search space")
 
 

@@ -48,6 +48,11 @@ _ADVICE = {
 }
 
 
+def shortened(text: str, characters: int = _SHOWN) -> str:
+    """A text of at most so many characters, marked where it was cut."""
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
 def shown(value: Any) -> str:
     """A value as a person would write it, shortened."""
     if value is None:
@@ -55,10 +60,10 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"the text '{_short(value)}'"
+        return f"the text '{shortened(value)}'"
     if isinstance(value, dict | list):
         return ("an empty " if not value else "a ") + ("mapping" if isinstance(value, dict) else "list")
-    return _short(repr(value))
+    return shortened(repr(value))
 
 
 def sentence(error: ErrorDetails) -> str:
@@ -76,7 +81,7 @@ def sentence(error: ErrorDetails) -> str:
 def unknown_key(key: str, valid: Iterable[str]) -> str:
     """The sentence for a key that a section does not have."""
     names = tuple(valid)
-    return f"the key '{_short(key)}' is unknown{nearest(key, names) or '; expected one of ' + ', '.join(names)}"
+    return f"the key '{shortened(key)}' is unknown{nearest(key, names) or '; expected one of ' + ', '.join(names)}"
 
 
 def unknown_path(path: str) -> str:
@@ -84,7 +89,7 @@ def unknown_path(path: str) -> str:
     group = [known for known in field_paths() if known.startswith(f"{path}.")]
     if group:
         return f"'{path}' is a group; write one of its fields as a dotted path, such as {group[0]}"
-    return f"there is no hyperparameter '{_short(path)}'{nearest_path(path)}"
+    return f"there is no hyperparameter '{shortened(path)}'{nearest_path(path)}"
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -125,7 +130,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

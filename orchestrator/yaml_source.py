@@ -30,6 +30,7 @@ from ruamel.yaml.reader import ReaderError
 from orchestrator.document import WHOLE, Document, Node, Place, refusal
 from orchestrator.errors import Mistake, SearchSpaceError
 from orchestrator.text_source import BEGIN, place_after, read_text
+from orchestrator.wording import shortened
 from orchestrator.yaml_scalars import plain_scalar
 
 MAX_DEPTH = 10
@@ -55,8 +56,8 @@ def parse(text: str, name: str) -> Document:
         raise refusal(name, message, place_after(text[: error.position])) from error
     except MarkedYAMLError as error:
         raise _syntax_refusal(name, error) from error
-    except (ValueError, IndexError, AttributeError) as error:  # what ruamel.yaml lets escape on a broken directive
-        raise refusal(name, f"not valid YAML ({str(error)[:80]}); remove lines that begin with %") from error
+    except ValueError as error:  # a version of thousands of digits escapes ruamel.yaml so
+        raise refusal(name, f"not valid YAML ({shortened(str(error))}); remove lines that begin with %") from error
     if not isinstance(root.value, dict):
         raise refusal(name, f"the file is not a mapping; {BEGIN}", root.place)
     return Document(name, root, tuple(composer.mistakes))
@@ -93,7 +94,7 @@ class _Composer:
             return self._alias(event.anchor, place)
         self._count(1, place)
         if event.ctag is not None:
-            self._wrong(place, f"the tag {str(event.ctag)[:40]} is not supported; remove it")
+            self._wrong(place, f"the tag {shortened(str(event.ctag))} is not supported; remove it")
         node = self._value(event, place, depth)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
@@ -117,7 +118,9 @@ class _Composer:
             key = self._key(event, depth)
             child = self._node(next(self._events), depth + 1)
             if key in keys:
-                self._wrong(_place(event), f"the key '{key[:60]}' stands already on line {keys[key].line}; keep one")
+                self._wrong(
+                    _place(event), f"the key '{shortened(key)}' stands already on line {keys[key].line}; keep one"
+                )
             else:
                 children[key], keys[key] = child, _place(event)
         return Node(
@@ -127,7 +130,9 @@ class _Composer:
     def _key(self, event: Any, depth: int) -> str:
         node = self._node(event, depth + 1)
         if not isinstance(node.value, str):
-            self._wrong(_place(event), f"the key {str(node.value)[:40]!r} is not text; put it in quotes or correct it")
+            self._wrong(
+                _place(event), f"the key '{shortened(str(node.value))}' is not text; put it in quotes or correct it"
+            )
         return str(node.value)
 
     def _items(self) -> Iterator[Any]:
@@ -138,7 +143,9 @@ class _Composer:
 
     def _alias(self, anchor: str, place: Place) -> Node:
         if anchor not in self._anchors:
-            raise refusal(self._name, f"the alias *{anchor[:40]} stands before or inside its anchor; remove it", place)
+            raise refusal(
+                self._name, f"the alias *{shortened(anchor)} stands before or inside its anchor; remove it", place
+            )
         self._count(self._anchors[anchor].size, place)
         return self._anchors[anchor]
 
@@ -162,7 +169,7 @@ def _place(event: Any) -> Place:
 
 def _syntax_refusal(name: str, error: MarkedYAMLError) -> SearchSpaceError:
     mark = error.problem_mark or error.context_mark
-    problem = str(error.problem or error.context)[:120]
+    problem = shortened(str(error.problem or error.context), 120)
     advice = "check the indentation, quotes, brackets and colons here and on the line above"
     if "'\\t'" in problem:
         problem, advice = "found a tab", "indent with spaces"

@@ -46,7 +46,8 @@ def test_a_dim_emitter_under_a_bright_one_loses_its_snr_and_the_bright_one_does_
     camera = CAMERAS["emccd"]
     together = simulated_snr(pair, render(pair, (1, 16, 16), 1.1) + 60.0, 1.1, camera)
     before = simulated_snr(alone, render(alone, (1, 16, 16), 1.1) + 60.0, 1.1, camera)
-    assert together[1] < 1 < 2 < before[0]
+    assert together[1] < 1
+    assert before[0] > 2
     assert together[0] > 30
 
 

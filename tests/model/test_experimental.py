@@ -58,7 +58,8 @@ def test_a_part_without_localisations_is_refused(tmp_path: Path) -> None:
 
 def test_the_snr_of_a_table_with_photons_background_and_sigma_is_the_formula(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(
-        "frame,x [nm],y [nm],sigma [nm],intensity [photon],offset [photon]\n1,1050,1050,109,277,100\n1,550,550,109,5000,100\n"
+        "frame,x [nm],y [nm],sigma [nm],intensity [photon],offset [photon]\n"
+        "1,1050,1050,109,277,100\n1,550,550,109,5000,100\n"
     )
     frames = np.random.default_rng(0).integers(0, 99, (2, 32, 32)).astype(np.uint16)
     emitters = label(frames, read_table(tmp_path / "t.csv"), 100.0, CAMERAS["emccd"])

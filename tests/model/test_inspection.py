@@ -66,7 +66,7 @@ def test_a_table_of_other_frames_does_not_overlap(movie: Path, tmp_path: Path) -
 
 
 def test_a_table_of_another_field_does_not_overlap(movie: Path, table: Path) -> None:
-    with pytest.raises(InputError, match="data.pixel_nm"):
+    with pytest.raises(InputError, match=r"and data\.pixel_nm"):
         check_inputs(movie, table, 1.0)
 
 

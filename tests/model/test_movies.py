@@ -146,7 +146,7 @@ def test_a_missing_an_empty_and_a_foreign_file_are_told_apart(tmp_path: Path) ->
 def test_a_truncated_file_is_refused_when_it_is_opened_or_read(tmp_path: Path, kept: int) -> None:
     tifffile.imwrite(tmp_path / "whole.tif", FRAMES)
     (tmp_path / "cut.tif").write_bytes((tmp_path / "whole.tif").read_bytes()[:kept])
-    with pytest.raises(InputError), open_movie(tmp_path / "cut.tif") as movie:  # noqa: PT012
+    with pytest.raises(InputError), open_movie(tmp_path / "cut.tif") as movie:
         movie.read()
 
 

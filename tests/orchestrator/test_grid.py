@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from orchestrator.grid import Cell, account, config_of, expand, raw_cells
 from orchestrator.product import MAX_STEPS, GridSizeError
@@ -49,7 +49,7 @@ def test_the_lines_of_the_account_tell_every_axis_and_every_rule() -> None:
         "        3  values of optimizer.learning_rate",
         "        2  values of optimizer.momentum",
         "        2  values of training.batch_size",
-        "        1  values of training.epochs",
+        "        1  value of training.epochs",
         "        3  values of data.patch_px, evaluation.size_px",
         "      324  cells in their product, without axes whose condition does not hold",
         "      -54  by exclude rule 1",
@@ -199,7 +199,7 @@ def as_list(wanted: Any) -> list[Any]:
     return wanted if isinstance(wanted, list) else [wanted]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sections())
 def test_cells_their_order_and_the_counts_of_rules_are_those_of_brute_force(written: dict[str, Any]) -> None:
     made = space(**written)

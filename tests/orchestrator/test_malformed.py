@@ -70,7 +70,7 @@ EXPECTED: dict[str, Expected] = {
     "only_comments": [(1, "the file holds only comments; a search space begins with")],
     "python_tag": [
         (3, "expected one value"),
-        (3, "os is not supported; remove it"),
+        (3, "apply:os.system is not supported; remove it"),
         (3, "training.epochs: found the text"),
     ],
     "range_upside_down": [(3, "density_min_per_um2 (5) is above density_max_per_um2 (4)")],
@@ -150,6 +150,33 @@ def test_mistakes_beside_the_grid_do_not_hide_those_in_it(tmp_path: Path) -> Non
     file = tmp_path / "two.yaml"
     file.write_text(text.replace("val_f1", "val_f2"))
     assert [mistake.line for mistake in mistakes(file)] == [2, 7, 8]
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "space.yaml"
+    file.write_text(f"name: a\nmetric: {{name: val_f1}}\n{text}")
+    return file
+
+
+def test_an_expression_that_fails_in_a_later_cell_is_refused_too(tmp_path: Path) -> None:
+    rule = 'exclude: [{expr: "1 / (model.depth - 2) > 0"}]\n'
+    (mistake,) = mistakes(written(tmp_path, f"parameters:\n  model.depth: {{values: [3, 2]}}\n{rule}"))
+    assert (mistake.line, "where model.depth is 2: division by zero" in mistake.message) == (5, True)
+
+
+def test_more_rules_than_can_be_applied_are_refused_before_they_are(tmp_path: Path) -> None:
+    axes = "\n".join(
+        f"  {path}: {{linspace: {{start: 0, stop: 1, num: 200}}}}" for path in ("loss.fn_weight", "loss.tversky_share")
+    )
+    rules = "\n".join(f"  - {{expr: 'loss.fn_weight + {n} > loss.tversky_share'}}" for n in range(4))
+    (mistake,) = mistakes(written(tmp_path, f"parameters:\n{axes}\nexclude:\n{rules}\n"))
+    assert (mistake.line, mistake.message[:32]) == (6, "4 rules for 40,000 cells are too")
+
+
+def test_every_seed_and_every_included_cell_counts_against_the_limit(tmp_path: Path) -> None:
+    text = "include: [{model.depth: 4}]\nreplicates: {seeds: [1, 2, 3]}\nlimits: {max_runs: 5}\n"
+    (mistake,) = mistakes(written(tmp_path, text))
+    assert mistake.message.startswith("2 cells × 3 of each = 6 runs; limits.max_runs is 5")
 
 
 def test_thousands_of_mistakes_end_in_the_first_fifty(tmp_path: Path) -> None:

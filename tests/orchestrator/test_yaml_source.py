@@ -111,7 +111,7 @@ def written(folder: Path, content: bytes) -> Path:
 
 def test_a_file_of_ten_megabytes_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = written(tmp_path, b"# comment\n" * 1_000_000)
-    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(Path, "open", lambda path, _: pytest.fail(f"{path} was read"))
     assert refusal(file) == f"{file}: the file has 10,000,000 bytes, more than {MAX_BYTES:,}; name a search space"
 
 
@@ -188,3 +188,8 @@ def test_an_alias_bomb_is_counted_and_never_expanded(tmp_path: Path, events_take
 def test_broken_yaml_is_refused_with_line_and_advice(text: str) -> None:
     with pytest.raises(SearchSpaceError, match=r"^f:\d+:\d+: .*; (check|remove|indent|a search space begins)"):
         parse(text, "f")
+
+
+def test_a_version_of_thousands_of_digits_is_refused() -> None:
+    with pytest.raises(SearchSpaceError, match=r"^f: not valid YAML .*; remove lines that begin with %"):
+        parse(f"%YAML 1.{'9' * 5000}\n---\na: 1\n", "f")
