@@ -125,7 +125,7 @@ def _draw_verdict(axes: Axes, truth: Emitters, found: Emitters, verdict: Verdict
         points = found.select(crosses)
         number = max(int(rings.sum()), points.rows)
         axes.scatter(points.x_px, points.y_px, marker="x", s=26, linewidths=1.2, color=colour)
-        mark = {"marker": "o", "markerfacecolor": "none"} if rings.any() else {"marker": "x"}
+        mark: dict[str, Any] = {"marker": "o", "markerfacecolor": "none"} if rings.any() else {"marker": "x"}
         axes.plot([], [], linestyle="", color=colour, label=f"{label}: {number}", **mark)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=len(groups), frameon=False)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.errors import OrchestratorError
+
+if TYPE_CHECKING:
+    from orchestrator.search_space.sweep import Plan
 
 _EXAMPLES = """
 \b
@@ -42,15 +45,16 @@ def run(file: Path) -> None:
 
     Calling it again goes on where it stopped; what is finished is never trained again. Ctrl-C checkpoints.
     """
-    from orchestrator.run import run_to_the_end
+    made = _plan(file)
+    from orchestrator.commands.run import run_to_the_end
 
-    raise SystemExit(run_to_the_end(file))
+    raise SystemExit(run_to_the_end(made, file))
 
 
 @cli.command()
 def up() -> None:
     """Start Redis, MLflow and the balancer in the background, where they do not run already."""
-    from orchestrator.session import open_up
+    from orchestrator.commands.session import open_up
 
     session = open_up()
     click.echo(f"started: {', '.join(session.started) or 'nothing, all was up'}")
@@ -60,7 +64,7 @@ def up() -> None:
 @cli.command()
 def down() -> None:
     """Let runs checkpoint and go back to the queue, then stop the services."""
-    from orchestrator.session import close_down
+    from orchestrator.commands.session import close_down
     from orchestrator.settings import from_environment
 
     stopped = close_down(from_environment())
@@ -72,11 +76,10 @@ def down() -> None:
 @_json
 def plan(file: Path, as_json: bool) -> None:
     """Say what a search space would train, cell by rule, and what of it is known already. Changes nothing."""
-    from orchestrator.planning import render_plan, try_ledger
-    from orchestrator.submission import preview, submission_json
-    from orchestrator.sweep import plan as make_plan
+    made = _plan(file)
+    from orchestrator.commands.planning import render_plan, try_ledger
+    from orchestrator.commands.submission import preview, submission_json
 
-    made = make_plan(file)
     found = preview(try_ledger(), made)
     _show(submission_json(made.space.name, found) if as_json else render_plan(made, found), as_json)
 
@@ -86,12 +89,11 @@ def plan(file: Path, as_json: bool) -> None:
 @_json
 def submit(file: Path, as_json: bool) -> None:
     """Queue a search space; runs that are known already are not queued again."""
-    from orchestrator.session import open_existing
-    from orchestrator.submission import describe, submission_json
-    from orchestrator.submission import submit as queue
-    from orchestrator.sweep import plan as make_plan
+    made = _plan(file)
+    from orchestrator.commands.session import open_existing
+    from orchestrator.commands.submission import describe, submission_json
+    from orchestrator.commands.submission import submit as queue
 
-    made = make_plan(file)
     found = queue(open_existing().ledger, made, file)
     name = made.space.name
     _show(submission_json(name, found) if as_json else f"{name}: {describe(found)}", as_json)
@@ -103,8 +105,8 @@ def submit(file: Path, as_json: bool) -> None:
 @_json
 def status(sweep: str | None, with_runs: bool, as_json: bool) -> None:
     """Count the runs of a sweep, or of all, by state."""
-    from orchestrator.session import open_existing
-    from orchestrator.status import render_status, status_json
+    from orchestrator.commands.session import open_existing
+    from orchestrator.commands.status import render_status, status_json
 
     seen = status_json(open_existing().ledger, sweep, with_runs=with_runs)
     _show(seen if as_json else render_status(seen), as_json)
@@ -115,8 +117,8 @@ def status(sweep: str | None, with_runs: bool, as_json: bool) -> None:
 @_json
 def report(sweep: str, as_json: bool) -> None:
     """Rank the cells of a sweep, seeds averaged, and say whether every run has its result."""
-    from orchestrator.report import render_report, report_json
-    from orchestrator.session import open_existing
+    from orchestrator.commands.report import render_report, report_json
+    from orchestrator.commands.session import open_existing
 
     ledger = open_existing().ledger
     _show(report_json(ledger, sweep) if as_json else render_report(ledger, sweep), as_json)
@@ -127,8 +129,8 @@ def report(sweep: str, as_json: bool) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on as it prints, until the run is over.")
 def logs(run: str, follow: bool) -> None:
     """Print what a run's latest attempt printed. RUN is an id, a slug, or the beginning of an id."""
-    from orchestrator.logs import follow_log, print_log
-    from orchestrator.session import open_existing
+    from orchestrator.commands.logs import follow_log, print_log
+    from orchestrator.commands.session import open_existing
 
     (follow_log if follow else print_log)(open_existing(), run)
 
@@ -137,7 +139,7 @@ def logs(run: str, follow: bool) -> None:
 @click.argument("sweep")
 def pause(sweep: str) -> None:
     """Start no more runs of a sweep; those that run go on."""
-    from orchestrator.steering import pause as steer
+    from orchestrator.commands.steering import pause as steer
 
     click.echo(steer(sweep))
 
@@ -146,7 +148,7 @@ def pause(sweep: str) -> None:
 @click.argument("sweep")
 def resume(sweep: str) -> None:
     """Lift a pause, whoever made it."""
-    from orchestrator.steering import resume as steer
+    from orchestrator.commands.steering import resume as steer
 
     click.echo(steer(sweep))
 
@@ -156,7 +158,7 @@ def resume(sweep: str) -> None:
 @click.argument("runs", nargs=-1)
 def cancel(sweep: str, runs: tuple[str, ...]) -> None:
     """Cancel runs that are not over, or the whole sweep; `retry` queues them again."""
-    from orchestrator.steering import cancel as steer
+    from orchestrator.commands.steering import cancel as steer
 
     click.echo(steer(sweep, runs))
 
@@ -166,7 +168,7 @@ def cancel(sweep: str, runs: tuple[str, ...]) -> None:
 @click.argument("runs", nargs=-1)
 def retry(sweep: str, runs: tuple[str, ...]) -> None:
     """Queue failed, infeasible and cancelled runs again, or only those named, with fresh budgets."""
-    from orchestrator.steering import retry as steer
+    from orchestrator.commands.steering import retry as steer
 
     click.echo(steer(sweep, runs))
 
@@ -174,7 +176,7 @@ def retry(sweep: str, runs: tuple[str, ...]) -> None:
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of search spaces, for editors."""
-    from orchestrator.search_space import json_schema
+    from orchestrator.search_space.loading import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 
@@ -197,6 +199,13 @@ def main() -> None:
     except OrchestratorError as error:
         click.echo(str(error), err=True)
         raise SystemExit(error.exit_code) from error
+
+
+def _plan(file: Path) -> Plan:
+    """Read the file before anything slower is imported, so that a mistake in it is told at once."""
+    from orchestrator.search_space.sweep import plan as make_plan
+
+    return make_plan(file)
 
 
 def _show(value: Any, as_json: bool) -> None:

@@ -53,7 +53,8 @@ class Experiments:
         """Id of the experiment of that name, made or restored where needed."""
         found = self._call("GET", "experiments/get-by-name", {"experiment_name": name}, missing_ok=True)
         if not found:
-            return str(self._call("POST", "experiments/create", {"name": name})["experiment_id"])
+            kind = {"key": "mlflow.experimentKind", "value": "custom_model_development"}
+            return str(self._call("POST", "experiments/create", {"name": name, "tags": [kind]})["experiment_id"])
         experiment = found["experiment"]
         if experiment["lifecycle_stage"] == "deleted":
             self._call("POST", "experiments/restore", {"experiment_id": experiment["experiment_id"]})

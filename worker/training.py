@@ -55,7 +55,7 @@ def train(config: TrainConfig, checkpoints: Checkpoints, control: Control, liste
     datasets = build_datasets(config)
     total_steps = config.training.epochs * config.training.steps_per_epoch
     network, progress = checkpoints.load() or (
-        build_compiled(config, datasets.class_shares, total_steps),
+        build_compiled(config, datasets.class_shares.tolist(), total_steps),
         Progress(),
     )
     listener.began(progress)

@@ -19,6 +19,8 @@ class Device:
     """Most workers at once."""
     reserve_mib: int = 0
     """Never given out."""
+    overhead_mib: int = 0
+    """What a worker holds beside its run: a lease is the run's footprint and this."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """`decide`: what to do next, as a pure function of what was observed.
 
-A run goes to an idle worker of its sweep whose lease fits it; else, where a device has a free slot and headroom, a
-worker is started for it, with a lease for the largest pending run of the sweep if that can be had, so that the worker
-can be used again. Order: priority, then place in the queue.
+A run goes to an idle worker of its sweep whose lease, less the worker's own overhead, fits it; else, where a device has
+a free slot and headroom, a worker is started for it, with a lease for the largest pending run of the sweep if that can
+be had, so that the worker can be used again. Order: priority, then place in the queue.
 
     physical = free − Σ max(0, lease − observed)         what is free and not yet promised
     promised = total − reserve − foreign − Σ lease       what the leases leave
@@ -66,6 +66,7 @@ class _Round:
         self.observation = observation
         self.sweeps = {sweep.name: sweep for sweep in observation.sweeps if sweep.starts}
         self.workers = list(holders)
+        self.overheads_mib = {device.device_id: device.overhead_mib for device in observation.devices}
         self.free = [w for w in observation.workers if w.state in (WorkerState.IDLE, WorkerState.STARTING)]
 
     def actions(self) -> Iterator[Action]:
@@ -88,11 +89,15 @@ class _Round:
         return sorted(runs, key=lambda run: (-self.sweeps[run.sweep].priority, run.sweep, run.position))
 
     def _fitting(self, run: PendingRun) -> WorkerView | None:
-        fits = [w for w in self.free if w.sweep == run.sweep and w.lease_mib >= run.footprint_mib]
+        fits = [w for w in self.free if w.sweep == run.sweep and self._room_mib(w) >= run.footprint_mib]
         return min(fits, key=lambda w: (w.state is not WorkerState.IDLE, w.lease_mib), default=None)
 
+    def _room_mib(self, worker: WorkerView) -> int:
+        return worker.lease_mib - self.overheads_mib.get(worker.device_id, 0)
+
     def _infeasible(self, run: PendingRun) -> str:
-        most = max((d.total_mib - d.reserve_mib - safety_mib(d) for d in self.observation.devices), default=0)
+        devices = self.observation.devices
+        most = max((d.total_mib - d.reserve_mib - d.overhead_mib - safety_mib(d) for d in devices), default=0)
         if not self.observation.devices or run.footprint_mib <= most:
             return ""
         return f"needs {run.footprint_mib} MiB; the largest device can give {most} MiB"
@@ -101,11 +106,11 @@ class _Round:
         sweep = self.sweeps[run.sweep]
         largest = max(other.footprint_mib for other in self.observation.pending if other.sweep == run.sweep)
         for footprint_mib in sorted({largest, run.footprint_mib}, reverse=True):
-            lease_mib = -(-footprint_mib // _LEASE_STEP_MIB) * _LEASE_STEP_MIB
-            fits = [d for d in self.observation.devices if self._has_place(d, sweep, lease_mib)]
+            leases = {d: _lease_mib(d, footprint_mib) for d in self.observation.devices}
+            fits = [d for d, lease_mib in leases.items() if self._has_place(d, sweep, lease_mib)]
             if fits:
                 device = min(fits, key=lambda d: headroom_mib(d, self.workers))
-                return self._launched(Start(sweep.name, device.device_id, lease_mib, sweep.exclusive))
+                return self._launched(Start(sweep.name, device.device_id, leases[device], sweep.exclusive))
         return None
 
     def _launched(self, start: Start) -> Start:
@@ -125,6 +130,10 @@ class _Round:
                 yield Drain(worker.worker_id, DrainReason.MAKE_ROOM)
             elif worker.idle_s > self.observation.idle_worker_s:
                 yield Drain(worker.worker_id, DrainReason.IDLE)
+
+
+def _lease_mib(device: Device, footprint_mib: int) -> int:
+    return -(-(footprint_mib + device.overhead_mib) // _LEASE_STEP_MIB) * _LEASE_STEP_MIB
 
 
 def _drain_all(workers: Iterable[WorkerView], reason: DrainReason) -> Iterator[Drain]:

@@ -130,6 +130,14 @@ def test_an_exclusive_sweep_shares_its_device_with_nobody() -> None:
     assert decide(replace(EMPTY, sweeps=alone, workers=(beside,), pending=pending(1000, sweep="t"))) == ()
 
 
+def test_a_lease_covers_what_a_worker_holds_beside_its_run() -> None:
+    heavy = replace(CPU, overhead_mib=500)
+    observation = replace(EMPTY, devices=(heavy,), pending=pending(2000))
+    assert decide(observation)[0] == Start("s", "cpu", 2560)
+    assert kinds(decide(replace(observation, workers=(replace(IDLE, lease_mib=2499),)))) == [Start]
+    assert kinds(decide(replace(observation, workers=(replace(IDLE, lease_mib=2500),)))) == [Assign]
+
+
 def test_shutting_down_drains_everybody_and_starts_nothing() -> None:
     observation = replace(EMPTY, workers=(IDLE,), pending=pending(1000), shutting_down=True)
     assert decide(observation) == (Drain("w1", DrainReason.SHUTDOWN),)

@@ -1,0 +1,1 @@
+"""What the `orchestrator` command does and shows; `orchestrator.cli` calls these."""
