@@ -21,7 +21,7 @@ from model.metrics import Criterion, Judged, Rule, Scores, score, shuffled
 from model.normalisation import measure
 from model.prediction import predict
 
-THRESHOLDS = tuple(step / 10 for step in range(2, 10))
+THRESHOLDS = tuple(step / 10 for step in range(1, 10))
 """Values of τ that are tried."""
 
 CONTROL_SEED = 0

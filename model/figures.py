@@ -38,9 +38,8 @@ def draw_learning_curve(history: Mapping[str, Sequence[float]], path: Path) -> N
     """
     if not history.get("loss"):
         raise ValueError("the history holds no epoch with a loss: draw after the first epoch")
-    figure = Figure(figsize=(7.0, 4.6), layout="constrained")
-    shares = {"height_ratios": [3, 1]}
-    losses, rates = figure.subplots(2, 1, sharex=True, gridspec_kw=shares)
+    figure = Figure(figsize=(7.0, 4.6), dpi=DOTS_PER_INCH, layout="constrained")
+    losses, rates = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     for name, label, colour in (("loss", "training", FALSE), ("val_loss", "validation", MISSED)):
         _draw_epochs(losses, history.get(name, ()), label=label, color=colour)
     best = _best_epoch(history.get("val_loss", ()))
@@ -69,7 +68,7 @@ def draw_overlay(judged: Judged, frame: int, radius_nm: float, criterion: Criter
     radius_px = radius_nm / movie.pixel_nm
     truth, found = movie.emitters.of_frame(frame), predicted.of_frame(frame)
     verdict = judge(truth, found, radius_px, criterion)
-    figure = Figure(figsize=(7.2, 7.0), layout="constrained")
+    figure = Figure(figsize=(7.2, 7.0), dpi=DOTS_PER_INCH, layout="constrained")
     axes = figure.subplots()
     _draw_image(axes, movie.frames[frame], movie.pixel_nm)
     _draw_verdict(axes, truth, found, verdict, radius_px)
@@ -77,7 +76,7 @@ def draw_overlay(judged: Judged, frame: int, radius_nm: float, criterion: Criter
     f1_movie = summarise(judge(movie.emitters, predicted, radius_px, criterion), radius_px, movie.pixel_nm).f1
     density = truth.rows / (movie.frames[frame].size * (movie.pixel_nm / 1000) ** 2)
     axes.set_title(
-        f"Frame {frame} at {density:.2g} emitters per µm²\n"
+        f"Frame {frame}: {density:.2f} emitters per µm²\n"
         f"F1 within {radius_nm:g} nm: {f1_frame:.2f} here, {f1_movie:.2f} in the movie ({criterion.rule})",
         fontsize=11,
     )
@@ -115,18 +114,17 @@ def _draw_image(axes: Axes, image: NDArray[Any], pixel_nm: float) -> None:
 
 def _draw_verdict(axes: Axes, truth: Emitters, found: Emitters, verdict: Verdict, radius_px: float) -> None:
     groups = (
-        (verdict.required & verdict.found, verdict.hit, HIT, "hit"),
-        (verdict.required & ~verdict.found, np.zeros(found.rows, bool), MISSED, "missed"),
-        (np.zeros(truth.rows, bool), ~verdict.hit & ~verdict.forgiven, FALSE, "false"),
-        (~verdict.required, verdict.forgiven, WEAK, "too weak to count"),
+        (verdict.found, verdict.hit, HIT, "o", "hit"),
+        (verdict.required & ~verdict.found, np.zeros(found.rows, bool), MISSED, "o", "missed"),
+        (np.zeros(truth.rows, bool), ~verdict.hit & ~verdict.forgiven, FALSE, "x", "false"),
+        (~verdict.required, verdict.forgiven, WEAK, "o", "too weak to count"),
     )
-    for rings, crosses, colour, label in groups:
+    for rings, crosses, colour, mark, label in groups:
         _draw_rings(axes, truth.select(rings), radius_px, colour)
         points = found.select(crosses)
-        number = max(int(rings.sum()), points.rows)
         axes.scatter(points.x_px, points.y_px, marker="x", s=26, linewidths=1.2, color=colour)
-        mark: dict[str, Any] = {"marker": "o", "markerfacecolor": "none"} if rings.any() else {"marker": "x"}
-        axes.plot([], [], linestyle="", color=colour, label=f"{label}: {number}", **mark)
+        number = points.rows if mark == "x" else int(rings.sum())
+        axes.plot([], [], mark, markerfacecolor="none", color=colour, label=f"{label}: {number}")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=len(groups), frameon=False)
 
 

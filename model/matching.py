@@ -48,7 +48,7 @@ def match(truth: Emitters, predicted: Emitters, radius_px: float, neighbours: in
     edges = within_reach(truth, predicted, radius_px)
     if neighbours is not None:
         edges = _nearest(edges, neighbours)
-    chosen = [_best_pairs(island) for island in _islands(edges, truth.rows, predicted.rows)]
+    chosen = [_best_of(edges, island) for island in _islands(edges, truth.rows, predicted.rows)]
     return edges.select(np.concatenate([np.zeros(0, np.int64), *chosen]))
 
 
@@ -75,37 +75,28 @@ def _nearest(edges: Pairs, neighbours: int) -> Pairs:
     return edges.select(np.arange(len(first)) - first < neighbours)
 
 
-class _Island(NamedTuple):
-    """Edges that share no row with an edge outside; `edge` are their numbers."""
-
-    edge: Indices
-    pairs: Pairs
-
-
-def _islands(edges: Pairs, truths: int, predictions: int) -> Iterator[_Island]:
-    """All edges, the solitary ones, which need no choice, together."""
+def _islands(edges: Pairs, truths: int, predictions: int) -> Iterator[Indices]:
+    """Numbers of the edges that share rows with each other only; those that share none come first, together."""
     nodes = truths + predictions
     graph = coo_array((np.ones(len(edges.truth)), (edges.truth, truths + edges.predicted)), shape=(nodes, nodes))
     label = connected_components(graph, directed=False)[1][edges.truth]
     order = np.argsort(label, kind="stable")
     _, starts, sizes = np.unique(label[order], return_index=True, return_counts=True)
-    solitary = order[starts[sizes == 1]]
-    yield _Island(solitary, edges.select(solitary))
+    yield order[starts[sizes == 1]]
     for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
-        edge = order[start : start + size]
-        yield _Island(edge, edges.select(edge))
+        yield order[start : start + size]
 
 
-def _best_pairs(island: _Island) -> Indices:
-    """Numbers of the edges to keep; a missing edge costs more than all others together, so most pairs come first."""
-    if len(np.unique(island.pairs.truth)) == len(np.unique(island.pairs.predicted)) == len(island.edge):
-        return island.edge
-    truths, row = np.unique(island.pairs.truth, return_inverse=True)
-    predictions, column = np.unique(island.pairs.predicted, return_inverse=True)
-    shape = (len(truths), len(predictions))
-    cost = np.full(shape, (min(shape) + 1) * island.pairs.distance_px.max() + 1.0)
+def _best_of(edges: Pairs, island: Indices) -> Indices:
+    """The edges to keep; a missing edge costs more than all others together, so most pairs come first."""
+    truths, row = np.unique(edges.truth[island], return_inverse=True)
+    predictions, column = np.unique(edges.predicted[island], return_inverse=True)
+    if len(truths) == len(predictions) == len(island):
+        return island
+    distance_px, shape = edges.distance_px[island], (len(truths), len(predictions))
+    cost = np.full(shape, (min(shape) + 1) * distance_px.max() + 1.0)
     edge = np.full(shape, -1)
-    cost[row, column] = island.pairs.distance_px
-    edge[row, column] = island.edge
+    cost[row, column] = distance_px
+    edge[row, column] = island
     chosen = edge[linear_sum_assignment(cost)]
     return chosen[chosen >= 0]

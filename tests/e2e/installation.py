@@ -101,7 +101,7 @@ def write_space(folder: Path, name: str, *, rates: int, seeds: int, epochs: int 
     path.write_text(
         f"name: {name}\nbase:{TINY.format(steps=steps, epochs=epochs)}metric: {{name: val_f1}}\n"
         f"parameters:\n  optimizer.learning_rate: {{values: {[0.001 * (1 + i) for i in range(rates)]}}}\n"
-        f"replicates: {{param: training.seed, seeds: {list(range(seeds))}}}\nresources: {{gpu_memory: 1GiB}}\n"
+        f"replicates: {{param: training.seed, seeds: {list(range(seeds))}}}\n"
     )
     return path
 

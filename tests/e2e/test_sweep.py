@@ -82,7 +82,7 @@ def test_what_a_run_printed_can_be_read(installation: Installation) -> None:
 
 
 def test_killed_workers_and_balancers_lose_nothing(installation: Installation, tmp_path: Path) -> None:
-    space = write_space(tmp_path, "chaos", rates=6, seeds=2, epochs=4, steps=20)
+    space = write_space(tmp_path, "chaos", rates=6, seeds=2, epochs=3, steps=10)
     following = installation.start("run", str(space))
     wait_for(lambda: installation.ledger.counts("chaos")[RunState.FINISHED] >= 1)
     busy = next(worker for worker in installation.leases.workers() if worker.run_id)
@@ -95,14 +95,14 @@ def test_killed_workers_and_balancers_lose_nothing(installation: Installation, t
 
     ran = installation.call("run", str(space))
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert_complete(installation, "chaos", runs=12, epochs=4)
+    assert_complete(installation, "chaos", runs=12, epochs=3)
     assert sum(run.attempts for run in installation.ledger.runs("chaos")) >= 13
 
 
 def test_an_interrupted_run_checkpoints_and_goes_on_where_it_was(installation: Installation, tmp_path: Path) -> None:
-    space = write_space(tmp_path, "pausing", rates=1, seeds=1, epochs=40, steps=40)
+    space = write_space(tmp_path, "pausing", rates=1, seeds=1, epochs=12, steps=40)
     following = installation.start("run", str(space))
-    wait_for(lambda: any(run.epoch >= 3 for run in installation.ledger.runs("pausing", RunState.RUNNING)))
+    wait_for(lambda: any(run.epoch >= 1 for run in installation.ledger.runs("pausing", RunState.RUNNING)))
     following.send_signal(signal.SIGINT)
     output, _ = following.communicate(timeout=120)
     assert following.returncode == 130, output
@@ -113,7 +113,7 @@ def test_an_interrupted_run_checkpoints_and_goes_on_where_it_was(installation: I
     ran = installation.call("run", str(space))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "resumed at step" in installation.call("logs", run.run_id).stdout
-    assert_complete(installation, "pausing", runs=1, epochs=40)
+    assert_complete(installation, "pausing", runs=1, epochs=12)
 
 
 def test_two_terminals_that_submit_at_once_queue_each_run_once(installation: Installation, tmp_path: Path) -> None:

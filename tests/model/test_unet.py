@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from model.config import ModelConfig
-from model.layers import FoldPixels, PadToMultiple, UnfoldPixels
 from model.unet import build_unet
 
 SHARES = (0.9, 0.08, 0.015, 0.005)
@@ -46,36 +45,6 @@ def test_an_odd_image_is_answered_like_the_same_image_mirrored_by_hand(tiny: ker
     image = frames(1, 3, 6, 7)
     mirrored = np.pad(image, ((0, 0), (0, 0), (0, 2), (0, 1), (0, 0)), mode="symmetric")
     np.testing.assert_allclose(tiny(image), np.asarray(tiny(mirrored))[:, :, :6, :7], atol=1e-6)
-
-
-def test_padding_mirrors_again_where_the_image_is_too_small() -> None:
-    line = np.arange(2.0, dtype="float32").reshape(1, 1, 1, 2, 1)
-    padded = np.asarray(PadToMultiple(8)(line))
-    assert padded.shape == (1, 1, 8, 8, 1)
-    assert padded[0, 0, 0, :, 0].tolist() == [0, 1, 1, 0, 0, 1, 1, 0]
-
-
-def test_padding_leaves_what_fits() -> None:
-    image = frames(1, 1, 8, 4)
-    np.testing.assert_array_equal(PadToMultiple(4)(image), image)
-
-
-def test_a_folded_pixel_holds_its_four_pixels_in_reading_order_and_unfolds_to_them() -> None:
-    image = np.arange(16.0, dtype="float32").reshape(1, 1, 4, 4, 1)
-    folded = FoldPixels()(image)
-    assert np.asarray(folded)[0, 0, 0, 1].tolist() == [2, 3, 6, 7]
-    np.testing.assert_array_equal(UnfoldPixels()(folded), image)
-
-
-def test_folding_before_a_dense_layer_is_a_strided_convolution() -> None:
-    image = np.random.default_rng(0).normal(size=(1, 2, 6, 8, 3)).astype("float32")
-    strided = keras.layers.Conv3D(5, (1, 2, 2), (1, 2, 2))
-    expected = np.asarray(strided(image))
-    dense = keras.layers.Dense(5)
-    folded = FoldPixels()(image)
-    dense.build(folded.shape)
-    dense.set_weights([np.asarray(strided.kernel).reshape(12, 5), strided.bias])
-    np.testing.assert_allclose(dense(folded), expected, atol=1e-5)
 
 
 def test_before_training_a_dark_image_is_answered_with_the_prior() -> None:
