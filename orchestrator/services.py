@@ -178,7 +178,7 @@ def _process(service: Service) -> psutil.Process | None:
     try:
         process = psutil.Process(service.pid)
         same = abs(process.create_time() - service.started_at) < 0.01
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if same and _runs(process) else None
     except psutil.Error:
         return None
 
@@ -188,10 +188,20 @@ def _end(process: psutil.Process, *, with_children: bool) -> None:
     family = [process, *(process.children(recursive=True) if with_children else [])]
     with contextlib.suppress(psutil.NoSuchProcess):
         process.terminate()
-    _, left = psutil.wait_procs(family, timeout=_STOP_S)
-    for survivor in left:
+    deadline = time.monotonic() + _STOP_S
+    while any(map(_runs, family)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for survivor in filter(_runs, family):
         with contextlib.suppress(psutil.NoSuchProcess):
             survivor.kill()
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it still does anything; one that has ended but that nobody has waited for does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _redis_binary() -> str:
