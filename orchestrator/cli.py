@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, ServiceError
 
 if TYPE_CHECKING:
     from orchestrator.search_space.sweep import Plan
@@ -199,6 +199,9 @@ def main() -> None:
     except OrchestratorError as error:
         click.echo(str(error), err=True)
         raise SystemExit(error.exit_code) from error
+    except ConnectionError as error:
+        click.echo(f"a service has gone away ({error}); `orchestrator up` starts it again", err=True)
+        raise SystemExit(ServiceError.exit_code) from error
 
 
 def _plan(file: Path) -> Plan:

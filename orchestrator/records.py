@@ -73,6 +73,7 @@ class Run(Record):
     attempts: int = 0
     failures: Json[dict[FailureClass, int]] = Field(default="{}", validate_default=True)
     not_before: float = 0.0
+    assigned_at: float = 0.0
     epoch: int = 0
     epochs: int = 0
     steps_per_s: float = 0.0

@@ -13,6 +13,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -63,17 +64,22 @@ class Services:
             ServiceError: there is no Redis to start, or it does not come up.
         """
         with self._lock():
-            started = []
-            if not self._settings.redis_url and not self.find(REDIS):
+            missing = self.missing()
+            if REDIS in missing:
                 self._start_redis()
-                started.append(REDIS)
-            if not self._settings.mlflow_url and not self.find(MLFLOW):
+            if MLFLOW in missing:
                 self._start_mlflow()
-                started.append(MLFLOW)
-            if not self.find(BALANCER):
+            if BALANCER in missing:
                 self._start(BALANCER, [sys.executable, "-m", "orchestrator.balancer", "run"], redis_url(self._settings))
-                started.append(BALANCER)
-            return started
+            return missing
+
+    def missing(self) -> list[str]:
+        """What should run here and does not."""
+        wanted = {REDIS: not self._settings.redis_url, MLFLOW: not self._settings.mlflow_url, BALANCER: True}
+        return [name for name, here in wanted.items() if here and not self._runs(name)]
+
+    def _runs(self, name: str) -> bool:
+        return bool(self.find(name)) or (name == BALANCER and _is_locked(self._home / "balancer.lock"))
 
     def find(self, name: str) -> Service | None:
         """The service if it runs."""
@@ -103,6 +109,9 @@ class Services:
         for folder in (data, path.parent):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
+        if pid := _redis_at(path):
+            self._remember(REDIS, pid, f"unix://{path}")
+            return
         path.unlink(missing_ok=True)
         command = [_redis_binary(), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
         keep = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""]
@@ -112,11 +121,8 @@ class Services:
     def _wait_for_socket(self, path: Path) -> None:
         deadline = time.monotonic() + _REDIS_START_S
         while time.monotonic() < deadline and self.find(REDIS):
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-                probe.connect(str(path))
-                probe.sendall(b"PING\r\n")
-                if probe.recv(16).startswith(b"+PONG"):
-                    return
+            if _redis_at(path):
+                return
             time.sleep(0.01)
         raise ServiceError(f"the embedded Redis did not come up; {self.log(REDIS)} says why")
 
@@ -158,9 +164,15 @@ class Services:
                 start_new_session=True,
             )
         self._children.append(process)
-        service = Service(name, process.pid, psutil.Process(process.pid).create_time(), address)
-        self._record(name).parent.mkdir(parents=True, exist_ok=True)
-        self._record(name).write_text(json.dumps(service._asdict()))
+        self._remember(name, process.pid, address)
+
+    def _remember(self, name: str, pid: int, address: str) -> None:
+        service = Service(name, pid, psutil.Process(pid).create_time(), address)
+        record = self._record(name)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        beside = record.with_suffix(".part")
+        beside.write_text(json.dumps(service._asdict()))
+        beside.replace(record)
 
     def _record(self, name: str) -> Path:
         return self._home / "services" / f"{name}.json"
@@ -172,6 +184,26 @@ class Services:
         with (self._home / "services.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _redis_at(path: Path) -> int:
+    """Process id of the Redis that answers at a socket; 0 where none does."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        probe.connect(str(path))
+        probe.sendall(b"INFO server\r\n")
+        found = re.search(rb"process_id:(\d+)", probe.recv(4096))
+        return int(found[1]) if found else 0
+    return 0
+
+
+def _is_locked(path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError), path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _process(service: Service) -> psutil.Process | None:

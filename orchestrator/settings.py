@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.errors import OrchestratorError
+
 
 @dataclass(frozen=True)
 class BalancerSettings:
@@ -44,18 +46,26 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings.
 
     Raises:
-        ValueError: a number is not one.
+        OrchestratorError: a number is not one.
     """
     given = BalancerSettings()
+
+    def number(name: str, default: float) -> float:
+        text = environment.get(name, str(default))
+        try:
+            return float(text)
+        except ValueError as error:
+            raise OrchestratorError(f"{name} is '{text}'; expected a number, such as {default:g}") from error
+
     return Settings(
         home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
         redis_url=environment.get("HDSMLM_REDIS_URL", ""),
         mlflow_url=environment.get("HDSMLM_MLFLOW_URL", ""),
         balancer=BalancerSettings(
-            slots=int(environment.get("HDSMLM_SLOTS", given.slots)),
-            reserve_mib=int(environment.get("HDSMLM_RESERVE_MIB", given.reserve_mib)),
-            tick_s=float(environment.get("HDSMLM_TICK_S", given.tick_s)),
-            idle_worker_s=float(environment.get("HDSMLM_IDLE_WORKER_S", given.idle_worker_s)),
-            stop_grace_s=float(environment.get("HDSMLM_STOP_GRACE_S", given.stop_grace_s)),
+            slots=int(number("HDSMLM_SLOTS", given.slots)),
+            reserve_mib=int(number("HDSMLM_RESERVE_MIB", given.reserve_mib)),
+            tick_s=number("HDSMLM_TICK_S", given.tick_s),
+            idle_worker_s=number("HDSMLM_IDLE_WORKER_S", given.idle_worker_s),
+            stop_grace_s=number("HDSMLM_STOP_GRACE_S", given.stop_grace_s),
         ),
     )

@@ -67,10 +67,6 @@ class Checkpoints:
                 print(f"checkpoint {folder} cannot be read and is passed over: {error}")
         return None
 
-    def remove(self) -> None:
-        """Drop every checkpoint of the run."""
-        shutil.rmtree(self._run, ignore_errors=True)
-
     def _newest_first(self) -> Iterator[Path]:
         whole = (path for path in self._run.glob("*/step-*") if path.suffix != ".part")
         return iter(sorted(whole, key=lambda path: path.name, reverse=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import NamedTuple
 
+from worker.link import RedisError
 from worker.spec import FailureClass
 
 
@@ -50,6 +51,6 @@ def _kind(error: BaseException) -> FailureClass:
         return FailureClass.TIMEOUT
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return FailureClass.OOM
-    if isinstance(error, TrackingError | ConnectionError | OSError):
+    if isinstance(error, TrackingError | OSError | RedisError):
         return FailureClass.INFRA
     return FailureClass.USER

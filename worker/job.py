@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from worker.checkpoint import Checkpoints, EpochRecord, Progress
 from worker.control import Control
 from worker.failures import CancelledError, ReleasedError, classify
-from worker.link import Link, connect
+from worker.link import Link, RedisError, connect
 from worker.results import write_results
 from worker.settings import WorkerSettings, from_environment
 from worker.spec import ReportKind, RunSpec
@@ -27,13 +29,20 @@ _BRIEF_PATIENCE_S = 5.0
 
 
 def run_attempt(run_id: str, token: str) -> None:
-    """Train a run as the holder of `token`, and report how it went. A repeated delivery is ignored."""
-    settings = from_environment(os.environ["HDSMLM_WORKER_ID"])
-    link = Link(connect(settings.redis_url), settings.worker_id)
-    if not link.take(run_id, token):
-        return
-    with _output_to(settings.log(run_id, token)):
-        _Attempt(settings, link, link.spec(run_id), token).execute()
+    """Train a run as the holder of `token`, and report how it went. A repeated delivery is ignored.
+
+    Where not even that can be reported, the process ends with an error, which its supervisor reports.
+    """
+    try:
+        settings = from_environment(os.environ["HDSMLM_WORKER_ID"])
+        link = Link(connect(settings.redis_url), settings.worker_id)
+        if link.take(run_id, token):
+            with _output_to(settings.log(run_id, token)):
+                _Attempt(settings, link, link.spec(run_id), token).execute()
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 class _Attempt:
@@ -55,11 +64,9 @@ class _Attempt:
         self._tracker.start()
         try:
             self._train()
-        except ReleasedError:
+        except (ReleasedError, CancelledError):
             self._leave("KILLED")
             self._say(ReportKind.RELEASED)
-        except CancelledError:
-            self._leave("KILLED")
         except Exception as error:
             traceback.print_exc()
             failure = classify(error)
@@ -78,7 +85,6 @@ class _Attempt:
         metrics = {**self._latest, **scores}
         print("finished:", json.dumps(metrics))
         self._say(ReportKind.FINISHED, epoch=len(trained.progress.history), metrics=metrics)
-        self._checkpoints.remove()
 
     def _began(self, progress: Progress) -> None:
         for record in progress.history:
@@ -88,14 +94,16 @@ class _Attempt:
             print(f"resumed at step {progress.step}, after epoch {len(progress.history)}")
 
     def _advanced(self, epoch: int, steps_per_s: float) -> None:
-        self._say(ReportKind.PROGRESS, epoch=epoch, steps_per_s=steps_per_s)
+        with suppress(RedisError):
+            self._say(ReportKind.PROGRESS, epoch=epoch, steps_per_s=steps_per_s)
 
     def _epoch_ended(self, record: EpochRecord) -> None:
         self._tracker.epoch(record)
         self._latest = record.metrics
         shown = "  ".join(f"{name} {value:.4g}" for name, value in record.metrics.items())
         print(f"epoch {record.epoch}/{self._epochs}  {shown}", flush=True)
-        self._say(ReportKind.PROGRESS, epoch=record.epoch, metrics=record.metrics)
+        with suppress(RedisError):
+            self._say(ReportKind.PROGRESS, epoch=record.epoch, metrics=record.metrics)
 
     def _leave(self, status: str) -> None:
         """Close the MLflow run if that is quickly done; else the balancer closes it later."""
@@ -104,13 +112,14 @@ class _Attempt:
         except Exception as error:
             print(f"MLflow will be told by the balancer: {error}")
 
-    def _say(self, kind: ReportKind, **fields: object) -> None:
+    def _say(self, kind: ReportKind, metrics: Mapping[str, float] = MappingProxyType({}), **fields: object) -> None:
         self._link.say(
             kind,
             run_id=self._spec.run_id,
             token=self._token,
             epochs=self._epochs,
             mlflow_run_id=self._tracker.mlflow_run_id,
+            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
             peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             **fields,
         )

@@ -6,6 +6,7 @@ link of their own; connections do not survive a fork.
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -50,8 +51,10 @@ class Link:
         self._redis.set(heartbeat_key(self._worker_id), str(time.time()), ex=HEARTBEAT_TTL_S)
 
     def take(self, run_id: str, token: str) -> bool:
-        """Whether this is the first delivery of the attempt."""
-        return bool(self._redis.set(taken_key(run_id, token), self._worker_id, nx=True, ex=_TAKEN_TTL_S))
+        """Whether this is the first delivery of the attempt; a call that is repeated by this process counts as it."""
+        taker = f"{self._worker_id}/{os.getpid()}"
+        key = taken_key(run_id, token)
+        return bool(self._redis.set(key, taker, nx=True, ex=_TAKEN_TTL_S)) or self._redis.get(key) == taker
 
     def spec(self, run_id: str) -> RunSpec:
         """The run as it was submitted.

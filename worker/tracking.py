@@ -30,6 +30,12 @@ _RETRY_S = 2.0
 _METRICS_PER_CALL = 500
 _PARAMS_PER_CALL = 100
 _SYSTEM_EVERY_S = 5
+_REQUEST_S = 20
+_CLIENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(_REQUEST_S),
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 _PACKAGES = ("keras", "tensorflow", "numpy", "mlflow", "hd-smlm")
 
 
@@ -53,7 +59,7 @@ class Tracker:
         self._failed: Exception | None = None
         self._said = ""
         self._monitor: SystemMetricsMonitor | None = None
-        os.environ |= {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+        os.environ |= _CLIENT
         self._client = mlflow.MlflowClient(tracking_uri=url)
         self._thread = threading.Thread(target=self._loop, name="tracker", daemon=True)
 
@@ -84,7 +90,7 @@ class Tracker:
         self._patience_until = time.monotonic() + patience_s
         self._steps.put(lambda: self._close(status))
         self._steps.put(None)
-        self._thread.join(patience_s + 60)
+        self._thread.join(patience_s + 2 * _REQUEST_S)
         if self._failed or self._thread.is_alive():
             raise TrackingError(f"MLflow at {self._url} did not take the results: {self._failed}")
 

@@ -114,11 +114,8 @@ class _Loop(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
         if now - self._told_at >= _TELL_EVERY_S:
             self._listener.advanced(self._epochs_done, (self._step - self._told_step) / (now - self._told_at))
             self._told_at, self._told_step = now, self._step
-        try:
-            self._control.check()
-        except (ReleasedError, TimeLimitError):
-            self._save()
-            raise
+        if self._step % self._config.steps_per_epoch:
+            self._heed()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Record the epoch, checkpoint, and stop early where the validation loss has not fallen for long."""
@@ -131,6 +128,15 @@ class _Loop(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
         self._save()
         self._listener.epoch_ended(record)
         self.model.stop_training = self._is_stale()
+        self._control.check()
+
+    def _heed(self) -> None:
+        """Stop in the middle of an epoch where that is ordered; at its end `on_epoch_end` does, when it is recorded."""
+        try:
+            self._control.check()
+        except (ReleasedError, TimeLimitError):
+            self._save()
+            raise
 
     def _save(self) -> None:
         self.progress = self.progress._replace(step=self._step)

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +48,9 @@ _log = logging.getLogger(__name__)
 _LOOKAHEAD = 64
 """Queued runs of a sweep that one decision considers."""
 _CONTROL_TTL_S = 24 * 3600
+_BEGIN_WITHIN_S = 60
+_READY_WITHIN_S = 600
+_MOST_STILLBORN = 3
 
 
 @dataclass
@@ -120,7 +123,8 @@ class Daemon:
             case Drain(worker_id, reason):
                 self._drain(worker_id, reason)
             case Refuse(run_id, message):
-                self.ledger.move(run_id, RunState.INFEASIBLE, fields={"message": message})
+                with suppress(RefusedError):
+                    self.ledger.move(run_id, RunState.INFEASIBLE, fields={"message": message})
 
     def _start(self, start: Start) -> None:
         worker = Worker(
@@ -137,6 +141,7 @@ class Daemon:
         try:
             self.launcher.start(worker)
         except (OrchestratorError, OSError) as error:
+            self._stillborn(worker)
             self.reports.lose(worker, f"could not be launched: {error}")
 
     def _assign(self, run_id: str, worker_id: str) -> None:
@@ -158,18 +163,19 @@ class Daemon:
         for worker in workers:
             if worker.run_id and not worker.delivered:
                 run = self.ledger.run(worker.run_id)
-                self._deliver(worker.worker_id, run.run_id, run.token)
+                if run.token and run.worker == worker.worker_id:
+                    self._deliver(worker.worker_id, run.run_id, run.token)
 
     def _drain(self, worker_id: str, reason: DrainReason) -> None:
         _log.info("worker %s drains: %s", worker_id, reason)
         worker = next((one for one in self.leases.workers() if one.worker_id == worker_id), None)
         if worker is None:
             return
-        self.leases.mark(worker_id, WorkerState.DRAINING)
-        self._asked[worker_id] = time.time()
         if worker.run_id:
             self.order(self.ledger.run(worker.run_id), Order.RELEASE)
         self.launcher.ask_to_leave(worker_id)
+        self.leases.mark(worker_id, WorkerState.DRAINING)
+        self._asked[worker_id] = time.time()
 
     def order(self, run: Run, order: Order) -> None:
         """Leave an order where the run's present attempt will find it."""
@@ -191,21 +197,46 @@ class Daemon:
         if not lives:
             return "it is gone"
         watched_s = now - max(worker.created_at, self._began)
-        if not beats and worker.state is not WorkerState.STARTING and watched_s > HEARTBEAT_TTL_S:
+        if worker.state is WorkerState.STARTING:
+            return f"it was not ready within {_READY_WITHIN_S} s" if watched_s > _READY_WITHIN_S else ""
+        if not beats and watched_s > HEARTBEAT_TTL_S:
             return f"no heartbeat for {HEARTBEAT_TTL_S} s"
+        if worker.run_id and (why := self._why_stuck(self.ledger.run(worker.run_id), now)):
+            return why
         if worker.state is WorkerState.DRAINING:
             asked = self._asked.setdefault(worker.worker_id, now)
             if now - asked > self.settings.stop_grace_s:
                 return f"it did not leave within {self.settings.stop_grace_s:g} s"
         return ""
 
+    def _why_stuck(self, run: Run, now: float) -> str:
+        """A worker that does not begin what it was given, or does not end it when its time is over, is lost."""
+        if run.state is RunState.ASSIGNED and now - max(run.assigned_at, self._began) > _BEGIN_WITHIN_S:
+            return f"it did not begin its run within {_BEGIN_WITHIN_S} s"
+        limit_s = run.spec.timeout_s
+        if run.state is RunState.RUNNING and limit_s and now - run.started_at > limit_s + self.settings.stop_grace_s:
+            return f"its run went on {self.settings.stop_grace_s:g} s after its time limit"
+        return ""
+
     def _end(self, worker: Worker, why: str) -> None:
         self.launcher.kill(worker.worker_id)
-        for entry in self.leases.reports([worker.worker_id], 0):
-            self.reports.apply(entry)
+        while last_words := list(self.leases.reports([worker.worker_id], 0)):
+            for entry in last_words:
+                self.reports.apply(entry)
+        if worker.state is WorkerState.STARTING:
+            self._stillborn(worker)
         self.reports.lose(worker, why)
         self.transport.forget(worker.worker_id)
         self._asked.pop(worker.worker_id, None)
+
+    def _stillborn(self, worker: Worker) -> None:
+        """Pause a sweep whose workers die before they are ready, time after time."""
+        deaths = self.leases.stillborn(worker.sweep)
+        if deaths >= _MOST_STILLBORN and not self.ledger.sweep(worker.sweep).paused:
+            reason = (
+                f"{deaths} workers in a row ended before they were ready; logs/workers/{worker.worker_id}.log says why"
+            )
+            self.ledger.mark_sweep(worker.sweep, paused=reason)
 
 
 @contextmanager

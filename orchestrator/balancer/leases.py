@@ -6,21 +6,25 @@ promised is never forgotten, whoever dies in between.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.ledger import WAKE
 from orchestrator.records import Worker, WorkerState
-from worker.spec import PREFIX, Report, heartbeat_key, report_stream
+from worker.spec import PREFIX, Report, heartbeat_key, report_stream, sweep_key
 
 if TYPE_CHECKING:
     from orchestrator.redis_door import Redis
+
+_log = logging.getLogger(__name__)
 
 WORKERS = f"{PREFIX}:workers"
 FENCING_EPOCH = f"{PREFIX}:fencing-epoch"
 SHUTDOWN = f"{PREFIX}:shutdown"
 """Set while every worker is asked to leave."""
+_STILLBORN = "stillborn"
 
 
 class Entry(NamedTuple):
@@ -76,8 +80,14 @@ class Leases:
 
     def welcome(self, worker_id: str) -> None:
         """Let a worker that is starting have runs; without effect on one that has been welcomed before."""
-        if self.redis.hget(_key(worker_id), "state") == WorkerState.STARTING:
+        state, sweep = self.redis.hmget(_key(worker_id), "state", "sweep")
+        if state == WorkerState.STARTING:
             self.mark(worker_id, WorkerState.IDLE)
+            self.redis.hdel(sweep_key(sweep), _STILLBORN)
+
+    def stillborn(self, sweep: str) -> int:
+        """Count one more worker of the sweep that ended before it was ready; gives how many have in a row."""
+        return int(self.redis.hincrby(sweep_key(sweep), _STILLBORN, 1))
 
     def delivered(self, worker_id: str) -> None:
         """Remember that RQ has the worker's order."""
@@ -107,8 +117,10 @@ class Leases:
             for entry_id, fields in entries:
                 if stream == WAKE:
                     self.redis.xdel(WAKE, entry_id)
+                elif report := _read(fields):
+                    yield Entry(streams[stream], entry_id, report)
                 else:
-                    yield Entry(streams[stream], entry_id, Report.model_validate_json(fields["report"]))
+                    self.redis.xdel(stream, entry_id)
 
     def applied(self, entry: Entry) -> None:
         """Forget a report that the ledger now shows."""
@@ -117,6 +129,14 @@ class Leases:
 
 def _key(worker_id: str) -> str:
     return f"{PREFIX}:worker:{worker_id}"
+
+
+def _read(fields: dict[str, str]) -> Report | None:
+    try:
+        return Report.model_validate_json(fields["report"])
+    except (ValueError, KeyError) as error:
+        _log.error("a report cannot be read and is dropped: %s: %s", fields, error)
+        return None
 
 
 def _text(value: object) -> str:

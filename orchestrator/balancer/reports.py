@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from orchestrator.balancer.leases import Entry, Leases
-from orchestrator.errors import FencedError
-from orchestrator.ledger import Ledger, RefusedError
-from orchestrator.records import Run, Sweep, Worker
+from orchestrator.errors import FencedError, UnknownNameError
+from orchestrator.ledger import UNSETTLED, Ledger, RefusedError
+from orchestrator.records import Run, Sweep, Worker, WorkerState
 from orchestrator.states import RunState
 from worker.spec import FailureClass, Report, ReportKind, sweep_key
 
@@ -54,20 +54,38 @@ class Reports:
                 self._leases.welcome(entry.worker_id)
             else:
                 self._apply_to_run(report)
-        except (FencedError, RefusedError) as error:
+        except (FencedError, RefusedError, UnknownNameError) as error:
             _log.info("fenced: %s of worker %s: %s", report.kind, entry.worker_id, error)
+            self._settle_again(report.run_id)
         self._leases.applied(entry)
 
     def lose(self, worker: Worker, why: str) -> None:
         """Give up a worker that is gone, and the attempt that it had."""
         _log.info("worker %s ends: %s", worker.worker_id, why)
         if worker.run_id:
-            run = self._ledger.run(worker.run_id)
-            if run.token and run.worker == worker.worker_id:
-                self._fail(run, _loss(run, why))
+            self._give_up(self._ledger.run(worker.run_id), worker, why)
         self._leases.end(worker.worker_id)
 
+    def _give_up(self, run: Run, worker: Worker, why: str) -> None:
+        """Take the run from a worker that is gone; one that was asked to leave is charged nothing."""
+        try:
+            if not run.token or run.worker != worker.worker_id:
+                self._settle_again(run.run_id)
+            elif worker.state is WorkerState.DRAINING:
+                self._ledger.move(run.run_id, RunState.QUEUED, token=run.token, fields={"message": "released"})
+            else:
+                self._fail(run, _loss(run, why))
+        except (FencedError, RefusedError) as error:
+            _log.info("run %s was moved meanwhile: %s", run.run_id, error)
+
+    def _settle_again(self, run_id: str) -> None:
+        """Let MLflow be looked at once more: an attempt that no longer counts may have opened a run there."""
+        if run_id:
+            self._ledger.redis.sadd(UNSETTLED, run_id)
+
     def _apply_to_run(self, report: Report) -> None:
+        if not report.token:
+            raise FencedError(f"a report of run {report.run_id} without a token")
         common = {"epoch": report.epoch, "epochs": report.epochs, "peak_mib": report.peak_mib}
         match report.kind:
             case ReportKind.STARTED:

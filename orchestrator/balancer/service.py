@@ -12,6 +12,7 @@ from orchestrator.balancer.devices import CpuProbe
 from orchestrator.balancer.launchers.process import ProcessLauncher
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.settlement import Settlement
+from orchestrator.errors import ServiceError
 from orchestrator.experiment import Experiments
 from orchestrator.ledger import Ledger
 from orchestrator.redis_door import RedisError, connect
@@ -34,13 +35,16 @@ def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with only_one(settings.home):
-        settlement = Settlement(Ledger(connect(redis_url)), Experiments(mlflow_url))
+        settlement = Settlement(Ledger(connect(redis_url)), Experiments(mlflow_url), settings.home / "checkpoints")
         settlement.start()
         while not stop.is_set():
             try:
                 _daemon(settings, redis_url, mlflow_url).run(stop)
-            except RedisError as error:
+            except (RedisError, ServiceError) as error:
                 _log.warning("Redis is away, trying again: %s", error)
+                stop.wait(_RETRY_S)
+            except Exception:
+                _log.exception("a round failed; beginning anew")
                 stop.wait(_RETRY_S)
         settlement.stop()
 

@@ -8,12 +8,15 @@ in Redis, so neither a restart nor an MLflow server that is away loses any of it
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from orchestrator.errors import ServiceError
 from orchestrator.experiment import Attempt, Experiments, MlflowStatus
 from orchestrator.ledger import UNSETTLED, Ledger
-from orchestrator.records import Run, Sweep
+from orchestrator.records import Run
 from orchestrator.states import UNDER_WAY, RunState
 from worker.spec import sweep_key
 
@@ -25,8 +28,10 @@ _RETRY_S = 2.0
 class Settlement:
     """Settles until told to stop."""
 
-    def __init__(self, ledger: Ledger, experiments: Experiments) -> None:
+    def __init__(self, ledger: Ledger, experiments: Experiments, checkpoints: Path) -> None:
+        """`checkpoints` holds a folder for each run, which goes when the run has its result."""
         self._ledger = ledger
+        self._checkpoints = checkpoints
         self._experiments = experiments
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="settlement", daemon=True)
@@ -46,14 +51,24 @@ class Settlement:
         Raises:
             ServiceError: MLflow is away; nothing is lost.
         """
-        for name in self._ledger.sweeps():
-            sweep = self._ledger.sweep(name)
-            if not sweep.parent_run_id:
-                self._open(sweep)
-        for run_id in self._ledger.redis.smembers(UNSETTLED):
-            self._settle_run(run_id)
-        for name in self._ledger.sweeps():
-            self._settle_parent(self._ledger.sweep(name))
+        failures = [
+            *self._each(self._open, [name for name in self._ledger.sweeps() if not self._is_open(name)]),
+            *self._each(self._settle_run, self._ledger.redis.smembers(UNSETTLED)),
+            *self._each(self._settle_parent, filter(self._is_open, self._ledger.sweeps())),
+        ]
+        if failures:
+            raise failures[0]
+
+    def _each(self, settle: Callable[[str], None], names: Iterable[str]) -> Iterator[ServiceError]:
+        """Settle all that can be; what fails keeps nothing else waiting."""
+        for name in names:
+            try:
+                settle(name)
+            except ServiceError as error:
+                yield error
+
+    def _is_open(self, name: str) -> bool:
+        return bool(self._ledger.sweep(name).parent_run_id)
 
     def _loop(self) -> None:
         pause_s, away = 0.0, False
@@ -69,7 +84,8 @@ class Settlement:
                 _log.exception("settlement failed; trying again")
                 pause_s = _RETRY_S
 
-    def _open(self, sweep: Sweep) -> None:
+    def _open(self, name: str) -> None:
+        sweep = self._ledger.sweep(name)
         experiment_id = self._experiments.ensure_experiment(sweep.name)
         tags = {"mlflow.note.content": sweep.description, "mlflow.source.git.commit": sweep.commit}
         parent = self._experiments.ensure_parent(experiment_id, sweep.name, {k: v for k, v in tags.items() if v})
@@ -77,8 +93,13 @@ class Settlement:
 
     def _settle_run(self, run_id: str) -> None:
         run = self._ledger.run(run_id)
-        for attempt in self._experiments.attempts(self._ledger.sweep(run.sweep).experiment_id, run_id):
+        experiment_id = self._ledger.sweep(run.sweep).experiment_id
+        if not experiment_id:
+            return
+        for attempt in self._experiments.attempts(experiment_id, run_id):
             self._settle_attempt(run, attempt)
+        if run.state is RunState.FINISHED:
+            shutil.rmtree(self._checkpoints / run_id, ignore_errors=True)
         self._ledger.redis.srem(UNSETTLED, run_id)
         now = self._ledger.run(run_id)
         if (now.state, now.token) != (run.state, run.token):
@@ -92,7 +113,8 @@ class Settlement:
             self._experiments.close(attempt.mlflow_run_id, MlflowStatus.KILLED)
             self._experiments.delete(attempt.mlflow_run_id)
 
-    def _settle_parent(self, sweep: Sweep) -> None:
+    def _settle_parent(self, name: str) -> None:
+        sweep = self._ledger.sweep(name)
         counts = self._ledger.counts(sweep.name)
         wanted = MlflowStatus.RUNNING if any(counts[state] for state in UNDER_WAY) else MlflowStatus.FINISHED
         shown = self._ledger.redis.hget(sweep_key(sweep.name), "parent_status") or MlflowStatus.RUNNING

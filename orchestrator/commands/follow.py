@@ -7,9 +7,11 @@ import time
 from rich.console import Console
 from rich.live import Live
 
-from orchestrator.commands.live import View, line, look, render
-from orchestrator.ledger import UNSETTLED, Ledger
-from orchestrator.services import BALANCER, Services
+from orchestrator.commands.live import View, Watch, line, render
+from orchestrator.commands.session import Session
+from orchestrator.ledger import UNSETTLED
+from orchestrator.redis_door import RedisError
+from orchestrator.services import Services
 from orchestrator.states import UNDER_WAY
 
 _EVERY_S = 0.5
@@ -17,23 +19,27 @@ _PLAIN_EVERY_S = 5.0
 _SETTLE_S = 120.0
 
 
-def follow(ledger: Ledger, name: str, mlflow: str, services: Services, console: Console) -> None:
+def follow(session: Session, name: str, console: Console) -> None:
     """Show the sweep until every run is over and MLflow shows it, or the sweep is paused with nothing running."""
-    began = time.monotonic()
-    before = look(ledger, name, mlflow, began, 0).over
-    shown = None
+    watch = Watch(session.ledger, name, session.mlflow)
+    shown: tuple[int, float] | None = None
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            view = look(ledger, name, mlflow, began, before)
+            try:
+                view = watch.look()
+            except RedisError as error:
+                console.print(f"Redis is away ({error}); starting what is missing")
+                session.services.up()
+                continue
             if console.is_terminal:
                 live.update(render(view), refresh=True)
             else:
                 shown = _print_changed(console, view, shown)
             if _is_over(view):
                 break
-            _revive(services, console)
+            _revive(session.services, console)
             time.sleep(_EVERY_S)
-    _await_settlement(ledger, services)
+    _await_settlement(session)
 
 
 def _is_over(view: View) -> bool:
@@ -50,12 +56,12 @@ def _print_changed(console: Console, view: View, shown: tuple[int, float] | None
 
 
 def _revive(services: Services, console: Console) -> None:
-    if services.find(BALANCER) is None:
-        console.print(f"the balancer is gone ({services.log(BALANCER)} may say why); starting it again")
+    if missing := services.missing():
+        console.print(f"{', '.join(missing)} is gone ({services.log(missing[0])} may say why); starting it again")
         services.up()
 
 
-def _await_settlement(ledger: Ledger, services: Services) -> None:
+def _await_settlement(session: Session) -> None:
     deadline = time.monotonic() + _SETTLE_S
-    while ledger.redis.scard(UNSETTLED) and time.monotonic() < deadline and services.find(BALANCER):
+    while session.ledger.redis.scard(UNSETTLED) and time.monotonic() < deadline:
         time.sleep(0.1)

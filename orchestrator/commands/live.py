@@ -62,17 +62,32 @@ class View(NamedTuple):
         return (self.total - self.over - begun) * self.seconds / done
 
 
-def look(ledger: Ledger, name: str, mlflow: str, began: float, finished_before: int) -> View:
-    """Read what a view shows; `began` is on the monotonic clock."""
-    return View(
-        ledger.sweep(name),
-        ledger.counts(name),
-        tuple(ledger.runs(name, RunState.RUNNING, RunState.ASSIGNED)),
-        tuple(ledger.runs(name, RunState.FINISHED)),
-        mlflow,
-        time.monotonic() - began,
-        finished_before,
-    )
+class Watch:
+    """Looks at one sweep again and again; finished runs are read anew only when there are more of them."""
+
+    def __init__(self, ledger: Ledger, name: str, mlflow: str) -> None:
+        self._ledger, self._name, self._mlflow = ledger, name, mlflow
+        self._began = time.monotonic()
+        self._finished: tuple[Run, ...] = ()
+        self._finished_before: int | None = None
+
+    def look(self) -> View:
+        """The sweep as it is now."""
+        counts = self._ledger.counts(self._name)
+        if counts[RunState.FINISHED] != len(self._finished):
+            self._finished = tuple(self._ledger.runs(self._name, RunState.FINISHED))
+        view = View(
+            self._ledger.sweep(self._name),
+            counts,
+            tuple(self._ledger.runs(self._name, RunState.RUNNING, RunState.ASSIGNED)),
+            self._finished,
+            self._mlflow,
+            time.monotonic() - self._began,
+            self._finished_before or 0,
+        )
+        if self._finished_before is None:
+            self._finished_before = view.over
+        return view._replace(finished_before=self._finished_before)
 
 
 def render(view: View) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ def report_json(ledger: Ledger, name: str) -> dict[str, Any]:
         "accepted": whole.accepted,
         "attempts": whole.attempts,
         "complete": whole.accepted == whole.runs,
-        "leaderboard": [row._asdict() for row in standings(runs, sweep.metric)],
+        "leaderboard": [_row(row) for row in standings(runs, sweep.metric, sweep.axes)],
         "failures": [_failure(run) for run in runs if run.state in (RunState.FAILED, RunState.INFEASIBLE)],
     }
 
@@ -39,7 +40,7 @@ def report_json(ledger: Ledger, name: str) -> dict[str, Any]:
 def render_report(ledger: Ledger, name: str, *, top: int = 20) -> RenderableType:
     """The report for a terminal."""
     sweep, runs = ledger.sweep(name), ledger.runs(name)
-    rows = standings(runs, sweep.metric)
+    rows = standings(runs, sweep.metric, sweep.axes)
     parts: list[RenderableType] = [_table(sweep, rows[:top])]
     if len(rows) > top:
         parts.append(Text(f"… and {len(rows) - top} more cells; --json gives all", style="dim"))
@@ -60,10 +61,14 @@ def _table(sweep: Sweep, rows: Sequence[Standing]) -> Table:
     for name in (*beside, "seeds"):
         table.add_column(name, justify="right")
     for row in rows:
-        values = [str(row.axes.get(axis, "–")) for axis in sweep.axes]
+        values = [str(row.axes[axis]) for axis in sweep.axes]
         others = [f"{row.metrics[name]:.3f}" if name in row.metrics else "–" for name in beside]
         table.add_row(str(row.rank), *values, f"{row.mean:.4f} ± {row.spread:.4f}", *others, str(row.seeds))
     return table
+
+
+def _row(row: Standing) -> dict[str, Any]:
+    return row._asdict() | {"mean": None if math.isnan(row.mean) else row.mean}
 
 
 def _unhappy(runs: Sequence[Run]) -> Iterator[Run]:

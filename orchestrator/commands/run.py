@@ -15,7 +15,7 @@ from orchestrator.commands.session import Session, close_down, open_up
 from orchestrator.commands.standings import completeness
 from orchestrator.commands.submission import describe, submit
 from orchestrator.search_space.sweep import Plan
-from orchestrator.services import REDIS
+from orchestrator.settings import from_environment
 from orchestrator.states import RunState
 
 INTERRUPTED = 130
@@ -25,12 +25,13 @@ def run_to_the_end(made: Plan, file: Path) -> int:
     """Train what was planned from `file` to its end; gives the exit code: 0 where every run is finished."""
     console = Console(file=sys.stdout)
     name = made.space.name
-    session = open_up()
-    console.print(f"{name}: {describe(submit(session.ledger, made, file))}")
-    console.print(f"MLflow: {session.mlflow}   logs: {session.settings.home / 'logs'}", soft_wrap=True)
     signal.signal(signal.SIGTERM, _interrupt)
+    session = None
     try:
-        follow(session.ledger, name, session.mlflow, session.services, console)
+        session = open_up()
+        console.print(f"{name}: {describe(submit(session.ledger, made, file))}")
+        console.print(f"MLflow: {session.mlflow}   logs: {session.settings.home / 'logs'}", soft_wrap=True)
+        follow(session, name, console)
     except KeyboardInterrupt:
         _hold(session, name, console)
         return INTERRUPTED
@@ -44,12 +45,17 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _hold(session: Session, name: str, console: Console) -> None:
+def _hold(session: Session | None, name: str, console: Console) -> None:
     """Release the sweep's running runs, and stop the services where this command has started them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     console.print("stopping: runs checkpoint and go back to the queue …")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    session.ledger.mark_sweep(name, hold="1")
-    if REDIS in session.started:
+    if session is None:
+        close_down(from_environment())
+        return
+    if name in session.ledger.sweeps():
+        session.ledger.mark_sweep(name, hold="1")
+    if session.started:
         close_down(session.settings)
     else:
         _await_release(session, name)

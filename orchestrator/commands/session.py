@@ -63,6 +63,8 @@ def close_down(settings: Settings) -> list[str]:
         ServiceError: workers are still there after the grace; nothing was stopped.
     """
     services = Services(settings)
+    if any(services.find(name) for name in (BALANCER, MLFLOW)):
+        services.up()
     if settings.redis_url or services.find(REDIS):
         session = _session(settings, services)
         session.leases.shut_down(wanted=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from model.config import SEED_PATH, flatten
 from orchestrator.records import Run
 from orchestrator.states import RunState
 from worker.spec import Goal, Metric
@@ -42,13 +44,16 @@ class Completeness(NamedTuple):
         return f"{self.accepted} of {self.runs} runs have one accepted result{more}"
 
 
-def standings(runs: Iterable[Run], metric: Metric) -> tuple[Standing, ...]:
-    """The cells that have a finished run, the best first."""
-    cells: dict[int, list[Run]] = defaultdict(list)
+def standings(runs: Iterable[Run], metric: Metric, axes: Sequence[str]) -> tuple[Standing, ...]:
+    """The cells that have a finished run, the best first, told apart by the values of `axes`.
+
+    Runs are of one cell where their configurations differ in the seed alone, whenever they were submitted.
+    """
+    cells: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         if run.state is RunState.FINISHED:
-            cells[run.spec.cell].append(run)
-    unranked = sorted((_standing(cell, metric) for cell in cells.values()), key=lambda row: _badness(row, metric))
+            cells[_cell(run)].append(run)
+    unranked = sorted((_standing(cell, metric, axes) for cell in cells.values()), key=lambda row: _badness(row, metric))
     return tuple(row._replace(rank=rank) for rank, row in enumerate(unranked, start=1))
 
 
@@ -66,12 +71,17 @@ def best(runs: Iterable[Run], metric: Metric) -> Run | None:
     return min(scored, key=lambda run: sign * run.metrics[metric.name], default=None)
 
 
-def _standing(runs: list[Run], metric: Metric) -> Standing:
+def _cell(run: Run) -> str:
+    return json.dumps(flatten(run.spec.config) | {SEED_PATH: None}, sort_keys=True)
+
+
+def _standing(runs: list[Run], metric: Metric, axes: Sequence[str]) -> Standing:
+    fields = flatten(runs[0].spec.config)
     values = [run.metrics[metric.name] for run in runs if metric.name in run.metrics]
     names = sorted({name for run in runs for name in run.metrics})
     return Standing(
         rank=0,
-        axes=runs[0].spec.axes,
+        axes={axis: fields.get(axis) for axis in axes},
         mean=statistics.fmean(values) if values else math.nan,
         spread=statistics.stdev(values) if len(values) > 1 else 0.0,
         seeds=len(runs),

@@ -9,9 +9,8 @@ from orchestrator.commands.session import open_existing
 from orchestrator.ledger import Ledger, RefusedError
 from orchestrator.records import Run
 from orchestrator.states import UNDER_WAY, RunState
-from worker.spec import Order, control_key, sweep_key
+from worker.spec import sweep_key
 
-_CONTROL_TTL_S = 24 * 3600
 _FRESH = {"failures": "{}", "not_before": 0, "message": ""}
 
 
@@ -28,6 +27,7 @@ def resume(sweep: str) -> str:
     ledger = open_existing().ledger
     ledger.sweep(sweep)
     ledger.redis.delete(f"{sweep_key(sweep)}:signatures")
+    ledger.redis.hdel(sweep_key(sweep), "stillborn")
     ledger.mark_sweep(sweep, paused="", hold="0")
     return f"{sweep} goes on"
 
@@ -40,8 +40,6 @@ def cancel(sweep: str, names: Sequence[str]) -> str:
         with contextlib.suppress(RefusedError):
             ledger.move(run.run_id, RunState.CANCELLED, fields={"message": "by a person"})
             done += 1
-        if run.token:
-            ledger.redis.set(control_key(run.run_id, run.token), Order.CANCEL, ex=_CONTROL_TTL_S)
     ledger.wake()
     return f"{done} runs of {sweep} cancelled"
 

@@ -1,6 +1,7 @@
 -- Moves one run to another state if that is allowed, the token is the current one and the worker is free.
 -- ARGV: run id, target state, allowed sources ("a,b"), token that the caller holds ("" for none),
 --       worker to bind ("" for none), then (field, value) pairs to set.
+-- A cancelled attempt finds the order to stop under its control key.
 -- Answers "ok", or "unknown", "fenced", "busy" or the state that forbids the move.
 local key = 'hdsmlm:run:' .. ARGV[1]
 local target, token, worker = ARGV[2], ARGV[4], ARGV[5]
@@ -21,6 +22,10 @@ elseif target ~= 'running' then
     if redis.call('HGET', worker_key, 'state') == 'busy' then
       redis.call('HSET', worker_key, 'state', 'idle', 'idle_since', redis.call('TIME')[1])
     end
+  end
+  local given_up = redis.call('HGET', key, 'token')
+  if target == 'cancelled' and given_up then
+    redis.call('SET', 'hdsmlm:control:' .. ARGV[1] .. ':' .. given_up, 'cancel', 'EX', 86400)
   end
   redis.call('HDEL', key, 'worker', 'token')
 end

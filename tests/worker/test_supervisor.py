@@ -60,5 +60,6 @@ def test_a_child_that_is_killed_is_reported_with_the_signal(queue: Queue, redis:
 
 
 def test_an_attempt_is_taken_once_however_often_it_is_delivered(redis: Redis) -> None:
-    link = Link(redis, "w1")
-    assert [link.take("a", "t"), link.take("a", "t"), link.take("a", "other")] == [True, False, True]
+    first, other = Link(redis, "w1"), Link(redis, "w2")
+    assert [first.take("a", "t"), other.take("a", "t"), other.take("a", "other")] == [True, False, True]
+    assert first.take("a", "t"), "a call that the client repeats after a lost answer is the same delivery"

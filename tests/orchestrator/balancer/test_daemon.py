@@ -14,7 +14,7 @@ from orchestrator.balancer.observation import Device
 from orchestrator.balancer.snapshot import SNAPSHOT
 from orchestrator.balancer.status import read, render
 from orchestrator.errors import ServiceError
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import UNSETTLED, Ledger
 from orchestrator.records import Run, SweepPolicy, WorkerState
 from orchestrator.redis_door import Redis, connect
 from orchestrator.settings import BalancerSettings
@@ -22,7 +22,16 @@ from orchestrator.states import RunState
 from orchestrator.transport import Transport
 from tests.orchestrator.balancer.ghosts import FakeLauncher, FakeProbe, Ghost
 from tests.samples import submit
-from worker.spec import HEARTBEAT_TTL_S, FailureClass, Order, ReportKind, control_key, heartbeat_key, queue_name
+from worker.spec import (
+    HEARTBEAT_TTL_S,
+    FailureClass,
+    Order,
+    ReportKind,
+    control_key,
+    heartbeat_key,
+    queue_name,
+    report_stream,
+)
 
 ROOMY = FakeProbe((Device("cpu", total_mib=16_000, free_mib=15_000, slots=2),))
 
@@ -278,6 +287,83 @@ def test_a_worker_that_does_not_leave_in_time_is_killed(daemon: Daemon, launcher
     steps(daemon, 3)
     assert launcher.ghosts == {}
     assert daemon.ledger.run("a").state is RunState.QUEUED
+
+
+def test_a_report_that_cannot_be_read_is_dropped_and_the_others_count(daemon: Daemon, launcher: FakeLauncher) -> None:
+    submit(daemon.ledger, "a")
+    ghost, run = under_way(daemon, launcher)
+    ghost.say(ReportKind.PROGRESS, "a", run.token, metrics={"val_loss": float("nan")})
+    daemon.ledger.redis.xadd(report_stream(ghost.worker.worker_id), {"nonsense": "1"})
+    ghost.say(ReportKind.FINISHED, "a", run.token, mlflow_run_id="m1")
+    steps(daemon)
+    assert daemon.ledger.run("a").state is RunState.FINISHED
+
+
+def test_a_report_without_a_token_moves_nothing(daemon: Daemon, launcher: FakeLauncher) -> None:
+    submit(daemon.ledger, "a")
+    ghost, _ = under_way(daemon, launcher)
+    ghost.say(ReportKind.FINISHED, "a", "", mlflow_run_id="m1")
+    steps(daemon)
+    assert daemon.ledger.run("a").state is RunState.RUNNING
+
+
+def test_hundreds_of_unread_reports_do_not_hide_the_result_of_a_dead_worker(
+    daemon: Daemon, launcher: FakeLauncher, ledger: Ledger, leases: Leases, address: str
+) -> None:
+    submit(ledger, "a")
+    ghost, run = under_way(daemon, launcher)
+    for epoch in range(450):
+        ghost.say(ReportKind.PROGRESS, "a", run.token, epoch=epoch)
+    ghost.say(ReportKind.FINISHED, "a", run.token, mlflow_run_id="m1")
+    launcher.kill(ghost.worker.worker_id)
+    steps(new_daemon(ledger, leases, launcher, address))
+    assert ledger.run("a").state is RunState.FINISHED
+
+
+def test_a_worker_that_leaves_as_asked_is_no_failure_of_its_run(daemon: Daemon, launcher: FakeLauncher) -> None:
+    submit(daemon.ledger, "a")
+    for _ in range(4):
+        ghost, _ = under_way(daemon, launcher)
+        daemon.ledger.mark_sweep("s", hold="1")
+        steps(daemon)
+        launcher.kill(ghost.worker.worker_id)
+        steps(daemon)
+        daemon.ledger.mark_sweep("s", hold="0")
+    run = daemon.ledger.run("a")
+    assert (run.failures, run.state.is_over) == ({}, False)
+
+
+def test_workers_that_die_before_they_are_ready_pause_their_sweep(daemon: Daemon, launcher: FakeLauncher) -> None:
+    submit(daemon.ledger, "a")
+    for _ in range(6):
+        steps(daemon)
+        launcher.ghosts.clear()
+    steps(daemon)
+    assert "3 workers in a row ended before they were ready" in daemon.ledger.sweep("s").paused
+    assert launcher.ghosts == {}
+
+
+def test_a_worker_that_does_not_begin_its_run_is_lost(daemon: Daemon, launcher: FakeLauncher) -> None:
+    submit(daemon.ledger, "a")
+    steps(daemon)
+    launcher.only().ready()
+    steps(daemon)
+    assert daemon.ledger.run("a").state is RunState.ASSIGNED
+    daemon.ledger.note("a", {"assigned_at": time.time() - 61})
+    steps(daemon)
+    assert daemon.ledger.run("a").failures == {FailureClass.INFRA: 1}
+
+
+def test_a_cancelled_run_is_told_to_stop_whatever_it_was_doing(daemon: Daemon, launcher: FakeLauncher) -> None:
+    submit(daemon.ledger, "a")
+    ghost, run = under_way(daemon, launcher)
+    daemon.ledger.move("a", RunState.CANCELLED)
+    assert daemon.ledger.redis.get(control_key("a", run.token)) == Order.CANCEL
+    ghost.say(ReportKind.RELEASED, "a", run.token)
+    daemon.ledger.redis.delete(UNSETTLED)
+    steps(daemon)
+    assert daemon.ledger.run("a").state is RunState.CANCELLED
+    assert daemon.ledger.redis.smembers(UNSETTLED) == {"a"}
 
 
 def test_a_wake_up_ends_the_wait_for_reports(daemon: Daemon) -> None:

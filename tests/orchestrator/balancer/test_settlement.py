@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +28,8 @@ def sweep(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def settlement(ledger: Ledger, experiments: Experiments) -> Settlement:
-    return Settlement(ledger, experiments)
+def settlement(ledger: Ledger, experiments: Experiments, tmp_path: Path) -> Settlement:
+    return Settlement(ledger, experiments, tmp_path)
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_what_a_server_that_is_away_was_not_told_is_told_later(
     lost = begin("a", "t1")
     ledger.move("a", RunState.QUEUED, token="t1")
     with pytest.raises(ServiceError, match="does not answer"):
-        Settlement(ledger, Experiments("http://127.0.0.1:1")).settle()
+        Settlement(ledger, Experiments("http://127.0.0.1:1"), Path()).settle()
     assert ledger.redis.smembers(UNSETTLED) == {"a"}
     settlement.settle()
     assert shown(experiments, lost)[0] == "KILLED"
