@@ -18,11 +18,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import psutil
 
@@ -32,6 +33,7 @@ from orchestrator.settings import Settings
 
 REDIS, MLFLOW, BALANCER = "redis", "mlflow", "balancer"
 _MLFLOW_PORT = 5000
+_PORTS = 200
 _REDIS_START_S = 20.0
 _STOP_S = 20.0
 
@@ -67,9 +69,9 @@ class Services:
             missing = self.missing()
             if REDIS in missing:
                 self._start_redis()
-            if MLFLOW in missing:
-                self._start_mlflow()
-            if BALANCER in missing:
+            if MLFLOW in missing and self._start_mlflow():
+                self.stop(BALANCER)
+            if not self._runs(BALANCER):
                 self._start(BALANCER, [sys.executable, "-m", "orchestrator.balancer", "run"], redis_url(self._settings))
             return missing
 
@@ -126,27 +128,28 @@ class Services:
             time.sleep(0.01)
         raise ServiceError(f"the embedded Redis did not come up; {self.log(REDIS)} says why")
 
-    def _start_mlflow(self) -> None:
+    def _start_mlflow(self) -> bool:
+        """Start MLflow's server; whether it has another address than before."""
         data = self._home / "mlflow"
         data.mkdir(parents=True, exist_ok=True)
-        port = self._mlflow_port()
+        before = self._mlflow_port()
+        port, lock = _claim_port(before)
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
         store = ["--backend-store-uri", f"sqlite:///{data / 'mlflow.db'}"]
         artifacts = ["--artifacts-destination", str(data / "artifacts"), "--workers", "1"]
-        self._start(MLFLOW, [*command, *store, *artifacts], f"http://127.0.0.1:{port}")
+        with lock:
+            self._start(MLFLOW, [*command, *store, *artifacts], f"http://127.0.0.1:{port}", holding=lock)
+        return port != before
 
     def _mlflow_port(self) -> int:
-        """The port that the server had before, else the usual one, else any that is free."""
+        """The port that the server had before, else the usual one."""
         try:
-            before = int(json.loads(self._record(MLFLOW).read_text())["address"].rsplit(":", 1)[1])
+            return int(json.loads(self._record(MLFLOW).read_text())["address"].rsplit(":", 1)[1])
         except (OSError, ValueError, KeyError):
-            before = _MLFLOW_PORT
-        for port in (before, 0):
-            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as listener:
-                return int(listener.getsockname()[1])
-        raise ServiceError("no port of 127.0.0.1 is free for MLflow")
+            return _MLFLOW_PORT
 
-    def _start(self, name: str, command: Sequence[str], address: str) -> None:
+    def _start(self, name: str, command: Sequence[str], address: str, holding: IO[str] | None = None) -> None:
+        """Start a process in the background; it keeps `holding` open as long as it lives."""
         self.log(name).parent.mkdir(parents=True, exist_ok=True)
         environment = {
             **os.environ,
@@ -162,6 +165,7 @@ class Services:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=[holding.fileno()] if holding else [],
             )
         self._children.append(process)
         self._remember(name, process.pid, address)
@@ -184,6 +188,24 @@ class Services:
         with (self._home / "services.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _claim_port(preferred: int) -> tuple[int, IO[str]]:
+    """A free port of 127.0.0.1, from `preferred` upwards, and the lock that keeps other installations off it.
+
+    MLflow takes the port 10 s and more after its start; whoever inherits the open lock holds the claim meanwhile.
+    """
+    for port in range(preferred, preferred + _PORTS):
+        path = Path(tempfile.gettempdir()) / f"hdsmlm-port-{port}.lock"
+        with contextlib.suppress(OSError):
+            lock = path.open("a")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with socket.create_server(("127.0.0.1", port)):
+                    return port, lock
+            except OSError:
+                lock.close()
+    raise ServiceError(f"no port of 127.0.0.1 from {preferred} to {preferred + _PORTS - 1} is free for MLflow")
 
 
 def _redis_at(path: Path) -> int:

@@ -18,7 +18,6 @@ def main(installation: str | None, worker_id: str) -> None:
     \b
     Needs in the environment:
       HDSMLM_REDIS_URL    the ledger's Redis
-      HDSMLM_MLFLOW_URL   the MLflow server
       HDSMLM_HOME         folder for checkpoints and logs
     """
     os.environ["HDSMLM_WORKER_ID"] = worker_id

@@ -52,7 +52,7 @@ class _Attempt:
         self._link, self._spec, self._token = link, spec, token
         self._checkpoints = Checkpoints(settings.checkpoints, spec.run_id, token)
         self._control = Control(link, spec.run_id, token, spec.timeout_s)
-        self._tracker = Tracker(settings.mlflow_url, spec, token, self._experiment)
+        self._tracker = Tracker(link.mlflow_url(), spec, token, self._experiment)
         self._epochs = spec.config.training.epochs
         self._latest: dict[str, float] = {}
 

@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from worker.spec import (
     HEARTBEAT_TTL_S,
+    MLFLOW_URL,
     Order,
     Report,
     ReportKind,
@@ -76,6 +77,10 @@ class Link:
         """Experiment and parent run of the sweep, once MLflow has them."""
         experiment_id, parent = self._redis.hmget(sweep_key(sweep), "experiment_id", "parent_run_id")
         return (experiment_id, parent) if experiment_id and parent else None
+
+    def mlflow_url(self) -> str:
+        """Address of the MLflow server."""
+        return self._redis.get(MLFLOW_URL) or ""
 
     def commit(self, sweep: str) -> str:
         """Version of the code that submitted the sweep."""

@@ -14,7 +14,6 @@ class WorkerSettings:
 
     worker_id: str
     redis_url: str
-    mlflow_url: str
     home: Path
     """Folder for checkpoints and logs; the same for every worker that may take over a run."""
 
@@ -34,12 +33,10 @@ def from_environment(worker_id: str, environment: Mapping[str, str] = os.environ
     Raises:
         ValueError: a variable is missing; only a launcher starts workers.
     """
-    missing = [name for name in ("HDSMLM_REDIS_URL", "HDSMLM_MLFLOW_URL") if not environment.get(name)]
-    if missing:
-        raise ValueError(f"{' and '.join(missing)} must be set; workers are started by the balancer (`balancer run`)")
+    if not environment.get("HDSMLM_REDIS_URL"):
+        raise ValueError("HDSMLM_REDIS_URL must be set; workers are started by the balancer (`balancer run`)")
     return WorkerSettings(
         worker_id=worker_id,
         redis_url=environment["HDSMLM_REDIS_URL"],
-        mlflow_url=environment["HDSMLM_MLFLOW_URL"],
         home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
     )

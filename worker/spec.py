@@ -117,6 +117,10 @@ class Order(StrEnum):
 PREFIX = "hdsmlm"
 
 
+MLFLOW_URL = f"{PREFIX}:mlflow-url"
+"""Where attempts report to; the balancer sets it at each start."""
+
+
 def run_key(run_id: str) -> str:
     """Hash of a run in the ledger; its field `spec` holds the RunSpec as JSON."""
     return f"{PREFIX}:run:{run_id}"

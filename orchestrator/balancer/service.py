@@ -18,6 +18,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.redis_door import RedisError, connect
 from orchestrator.settings import Settings
 from orchestrator.transport import Transport
+from worker.spec import MLFLOW_URL
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 1.0
@@ -51,13 +52,10 @@ def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool 
 
 def _daemon(settings: Settings, redis_url: str, mlflow_url: str) -> Daemon:
     client = connect(redis_url)
+    client.set(MLFLOW_URL, mlflow_url)
     probe = CpuProbe(slots=settings.balancer.slots, reserve_mib=settings.balancer.reserve_mib)
     slots = sum(device.slots for device in probe.read())
-    environment = {
-        "HDSMLM_REDIS_URL": redis_url,
-        "HDSMLM_MLFLOW_URL": mlflow_url,
-        "HDSMLM_HOME": str(settings.home),
-    }
+    environment = {"HDSMLM_REDIS_URL": redis_url, "HDSMLM_HOME": str(settings.home)}
     return Daemon(
         ledger=Ledger(client),
         leases=Leases(client),

@@ -21,7 +21,7 @@ _SETTLE_S = 120.0
 
 def follow(session: Session, name: str, console: Console) -> None:
     """Show the sweep until every run is over and MLflow shows it, or the sweep is paused with nothing running."""
-    watch = Watch(session.ledger, name, session.mlflow)
+    watch = Watch(session.ledger, name)
     shown: tuple[int, float] | None = None
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:

@@ -15,6 +15,7 @@ from orchestrator.commands.standings import best
 from orchestrator.ledger import Ledger
 from orchestrator.records import Run, Sweep
 from orchestrator.states import UNDER_WAY, RunState
+from worker.spec import MLFLOW_URL
 
 _STYLES = {
     RunState.FINISHED: "green",
@@ -65,8 +66,8 @@ class View(NamedTuple):
 class Watch:
     """Looks at one sweep again and again; finished runs are read anew only when there are more of them."""
 
-    def __init__(self, ledger: Ledger, name: str, mlflow: str) -> None:
-        self._ledger, self._name, self._mlflow = ledger, name, mlflow
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self._ledger, self._name = ledger, name
         self._began = time.monotonic()
         self._finished: tuple[Run, ...] = ()
         self._finished_before: int | None = None
@@ -81,7 +82,7 @@ class Watch:
             counts,
             tuple(self._ledger.runs(self._name, RunState.RUNNING, RunState.ASSIGNED)),
             self._finished,
-            self._mlflow,
+            self._ledger.redis.get(MLFLOW_URL) or "starts",
             time.monotonic() - self._began,
             self._finished_before or 0,
         )

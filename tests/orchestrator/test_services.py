@@ -10,7 +10,7 @@ import pytest
 from orchestrator.addresses import redis_socket, redis_url
 from orchestrator.errors import OrchestratorError
 from orchestrator.redis_door import connect
-from orchestrator.services import BALANCER, MLFLOW, REDIS, Services
+from orchestrator.services import BALANCER, MLFLOW, REDIS, Services, _claim_port
 from orchestrator.settings import Settings, from_environment
 
 
@@ -60,6 +60,17 @@ def test_a_balancer_in_the_foreground_counts_as_running(own: Services, settings:
     with (settings.home / "balancer.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert own.missing() == []
+
+
+def test_two_installations_that_start_at_once_do_not_share_a_port() -> None:
+    first, lock = _claim_port(5000)
+    second, other = _claim_port(5000)
+    assert first != second
+    lock.close()
+    other.close()
+    again, lock = _claim_port(first)
+    assert again == first
+    lock.close()
 
 
 def test_configured_services_are_never_started(settings: Settings) -> None:

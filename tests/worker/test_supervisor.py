@@ -51,7 +51,7 @@ def test_a_child_that_is_killed_is_reported_with_the_signal(queue: Queue, redis:
         os.kill(os.getpid(), 9)
     _, status = os.waitpid(child, 0)
     job = queue.enqueue("worker.job.run_attempt", args=("a", "t"))
-    settings = WorkerSettings("w1", address, "http://127.0.0.1:1", Path("/nowhere"))
+    settings = WorkerSettings("w1", address, Path("/nowhere"))
     _report_death(settings, job, status)
     ((_, fields),) = redis.xrange(report_stream("w1"))
     assert f'"failure":"{FailureClass.INFRA}"' in fields["report"]
