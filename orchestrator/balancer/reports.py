@@ -107,8 +107,9 @@ class Reports:
     def _progress(self, report: Report, common: Mapping[str, int]) -> None:
         if self._ledger.run(report.run_id).token != report.token:
             raise FencedError(f"run {report.run_id} has another token than {report.token}")
+        rate = {"steps_per_s": report.steps_per_s} if report.steps_per_s else {}
         metrics = {"metrics": json.dumps(report.metrics)} if report.metrics else {}
-        self._ledger.note(report.run_id, {"steps_per_s": report.steps_per_s, **metrics, **common})
+        self._ledger.note(report.run_id, {**rate, **metrics, **common})
 
     def _finish(self, report: Report, common: Mapping[str, int]) -> None:
         result = {

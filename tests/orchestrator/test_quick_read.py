@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ServiceError
+from orchestrator.processes import redis_binary
 from orchestrator.quick_read import quick_get
 from orchestrator.redis_door import Redis, connect
-from orchestrator.services import _redis_binary
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def guarded(tmp_path: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     options = ["--port", str(port), "--requirepass", "p@ss/word", "--save", "", "--dir", str(tmp_path)]
-    server = subprocess.Popen([_redis_binary(), *options], stdout=subprocess.DEVNULL)
+    server = subprocess.Popen([redis_binary(), *options], stdout=subprocess.DEVNULL)
     url = f"redis://:p%40ss%2Fword@127.0.0.1:{port}/3"
     while True:
         with contextlib.suppress(ServiceError):

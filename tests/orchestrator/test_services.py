@@ -9,8 +9,9 @@ import pytest
 
 from orchestrator.addresses import redis_socket, redis_url
 from orchestrator.errors import OrchestratorError
+from orchestrator.processes import claim_port
 from orchestrator.redis_door import connect
-from orchestrator.services import BALANCER, MLFLOW, REDIS, Services, _claim_port
+from orchestrator.services import BALANCER, MLFLOW, REDIS, Services
 from orchestrator.settings import Settings, from_environment
 
 
@@ -63,12 +64,12 @@ def test_a_balancer_in_the_foreground_counts_as_running(own: Services, settings:
 
 
 def test_two_installations_that_start_at_once_do_not_share_a_port() -> None:
-    first, lock = _claim_port(5000)
-    second, other = _claim_port(5000)
+    first, lock = claim_port(5000)
+    second, other = claim_port(5000)
     assert first != second
     lock.close()
     other.close()
-    again, lock = _claim_port(first)
+    again, lock = claim_port(first)
     assert again == first
     lock.close()
 
