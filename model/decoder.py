@@ -45,7 +45,7 @@ def _peel(expected: Floats, threshold: float) -> Floats:
     """Localisations (N, 2), columns x and y, of one frame with a border of one empty pixel, which is used up.
 
     All windows that outdo every other one within two pixels are peeled at once. No other window can change them before
-    their turn, so the result is that of peeling one by one.
+    their turn, so the result is that of peeling one by one; of windows that are worth the same, either may come first.
     """
     found = [np.zeros((0, 2))]
     while len(best := _best_windows(expected, threshold)):

@@ -102,8 +102,9 @@ def test_a_perfect_map_returns_every_emitter_to_within_its_pixel() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(arrays(np.float64, (6, 7), elements=st.floats(0, 0.99)), st.floats(0.2, 1))
+@given(arrays(np.float64, (6, 7), elements=st.floats(0, 0.11)), st.floats(0.2, 0.9))
 def test_peeling_at_once_is_peeling_one_by_one(expected: np.ndarray, threshold: float) -> None:
+    """No window holds a whole unit: of two that do, with nothing in their centres, either may come first."""
     expected = expected + np.random.default_rng(0).uniform(0, 1e-6, expected.shape)  # no two windows alike
     at_once = np.array(places(decode(map_of(expected), threshold))).reshape(-1, 2)
     one_by_one = np.round(np.array(peel_one_by_one(expected, threshold)), 6).reshape(-1, 2)
