@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -102,9 +102,9 @@ def test_a_perfect_map_returns_every_emitter_to_within_its_pixel() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(arrays(np.float64, (6, 7), elements=st.floats(0, 0.11)), st.floats(0.2, 0.9))
+@given(arrays(np.float64, (6, 7), elements=st.floats(0, 0.99)), st.floats(0.2, 1))
 def test_peeling_at_once_is_peeling_one_by_one(expected: np.ndarray, threshold: float) -> None:
-    """No window holds a whole unit: of two that do, with nothing in their centres, either may come first."""
+    """Where two overlapping windows are worth the same, either may come first: such maps are passed over."""
     expected = expected + np.random.default_rng(0).uniform(0, 1e-6, expected.shape)  # no two windows alike
     at_once = np.array(places(decode(map_of(expected), threshold))).reshape(-1, 2)
     one_by_one = np.round(np.array(peel_one_by_one(expected, threshold)), 6).reshape(-1, 2)
@@ -135,16 +135,19 @@ def peel_one_by_one(expected: np.ndarray, threshold: float) -> list[tuple[float,
     e = np.pad(expected, 1)
     found = []
     while True:
-        best = (0.0, 0, 0)
+        best, windows = (0.0, 0, 0), []
         for y in range(1, e.shape[0] - 1):
             for x in range(1, e.shape[1] - 1):
                 mass = e[y - 1 : y + 2, x - 1 : x + 2].sum()
                 centre = min(e[y, x], 1.0)
                 if mass >= threshold:
-                    best = max(best, (centre + 0.5 * min(mass - centre, 1 - centre), y, x))
+                    windows.append((centre + 0.5 * min(mass - centre, 1 - centre), y, x))
+                    best = max(best, windows[-1])
         worth, y, x = best
         if not worth:
             return found
+        beside = [w for w, v, u in windows if max(abs(v - y), abs(u - x)) <= 2 and (v, u) != (y, x)]
+        assume(worth - max(beside, default=0.0) > 1e-9)
         window = e[y - 1 : y + 2, x - 1 : x + 2]
         centre = min(e[y, x], 1.0)
         others = window.sum() - e[y, x]

@@ -40,7 +40,7 @@ class ProcessLauncher:
         with (self._logs / f"{worker.worker_id}.log").open("ab") as log:
             process = psutil.Popen(
                 [sys.executable, *_arguments(self._installation), worker.worker_id],
-                env={**os.environ, **self._environment, "HDSMLM_LEASE_MIB": str(worker.lease_mib)},
+                env={**os.environ, **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
