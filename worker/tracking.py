@@ -163,8 +163,16 @@ class Tracker:
 
     def _close(self, status: str) -> None:
         if self._monitor:
-            self._monitor.finish()
+            _end_with_a_sample(self._monitor)
             self._monitor = None
         tags = [RunTag("attempt_status", status)]
         self._client.log_batch(self.mlflow_run_id, tags=tags)
         self._client.set_terminated(self.mlflow_run_id, status)
+
+
+def _end_with_a_sample(monitor: SystemMetricsMonitor) -> None:
+    """The monitor drops the sample that it was about to log; a short run would show none at all."""
+    monitor.finish()
+    monitor.collect_metrics()
+    monitor.publish_metrics(monitor.aggregate_metrics())
+    monitor.mlflow_logger.flush()
