@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from orchestrator.errors import FencedError, OrchestratorError, UnknownNameError
-from orchestrator.records import Run, Sweep
+from orchestrator.records import Group, Run, Sweep, SweepPolicy
 from orchestrator.states import RunState, sources
 from worker.spec import PREFIX, RunSpec, run_key, sweep_key
 
@@ -28,6 +28,8 @@ UNSETTLED = f"{PREFIX}:unsettled"
 """Runs whose last move MLflow does not show yet."""
 WAKE = f"{PREFIX}:wake"
 """Stream that wakes the balancer before its tick."""
+RANK = 1_000_000
+"""A run's place in the queue is its rank, times this, and its number in the sweep."""
 _BATCH = 500
 
 
@@ -46,6 +48,20 @@ class Submission(NamedTuple):
     """Known runs that the search space no longer has."""
 
 
+class QueueLine(NamedTuple):
+    """Queued runs of a sweep that need the same."""
+
+    group: Group
+    size: int
+    """How many there are."""
+    served_at: float
+    """When one of them was last given to a worker; 0: never."""
+    run_ids: tuple[str, ...]
+    """The first ones."""
+    rank: int
+    """Of the first one."""
+
+
 class Ledger:
     """Reads and moves runs."""
 
@@ -53,6 +69,7 @@ class Ledger:
         self.redis = redis
         self._submit = _script(redis, "submit")
         self._move = _script(redis, "move")
+        self._queue = _script(redis, "queue")
 
     def submit(self, name: str, runs: Sequence[RunSpec], fields: Mapping[str, str]) -> Submission:
         """Queue every run that is not known yet; submitting the same runs again changes nothing.
@@ -63,7 +80,8 @@ class Ledger:
             pipe.hset(sweep_key(name), mapping={"name": name, **fields})
             pipe.zadd(SWEEPS, {name: time.time()}, nx=True)
             pipe.execute()
-        before = list(self._create(name, runs))
+        exclusive = SweepPolicy.model_validate_json(fields["policy"]).exclusive
+        before = list(self._create(name, [(run, Group.of(run, exclusive=exclusive)) for run in runs]))
         self.wake()
         known = Counter(RunState(state) for state in before if state != "new")
         total = sum(self.counts(name).values())
@@ -120,14 +138,25 @@ class Ledger:
         ids: list[str] = []
         for state in states or tuple(RunState):
             ids += self.redis.zrange(_members(name, state), 0, -1 if limit is None else limit - 1)
+        return self.runs_by_id(ids)
+
+    def runs_by_id(self, run_ids: Iterable[str]) -> list[Run]:
+        """Those of the runs that are known."""
+        ids = list(run_ids)
         with self.redis.pipeline() as pipe:
             for run_id in ids:
                 pipe.hgetall(run_key(run_id))
-            return [
-                Run.from_hash(fields, run_id=run_id)
-                for run_id, fields in zip(ids, pipe.execute(), strict=True)
-                if fields
-            ]
+            found = zip(ids, pipe.execute(), strict=True)
+        return [Run.from_hash(fields, run_id=run_id) for run_id, fields in found if fields]
+
+    def queue(self, name: str, most: int) -> list[QueueLine]:
+        """The queue of a sweep by what its runs need, with the first `most` of each kind."""
+        lines = self._queue(args=[name, time.time(), most])
+        return [_queue_line(*line) for line in lines]
+
+    def add_group(self, sweep: str, group: Group) -> None:
+        """Make a group known, before a run joins it."""
+        self.redis.hset(f"{sweep_key(sweep)}:groups", group.name, group.model_dump_json())
 
     def find_run(self, prefix: str) -> Run:
         """The one run whose id or slug begins so.
@@ -163,7 +192,7 @@ class Ledger:
         """
         allowed = ",".join(sorted(sources(target)))
         pairs = [str(part) for pair in fields.items() for part in pair]
-        answer = self._move(args=[run_id, target, allowed, token, worker, *pairs])
+        answer = self._move(args=[run_id, target, allowed, token, worker, time.time(), *pairs])
         if answer == "fenced":
             raise FencedError(f"run {run_id} has another token than {token}")
         if answer != "ok":
@@ -177,12 +206,15 @@ class Ledger:
         """Let the balancer look at once."""
         self.redis.xadd(WAKE, {"at": time.time()}, maxlen=100)
 
-    def _create(self, sweep: str, runs: Sequence[RunSpec]) -> Iterator[str]:
-        positions = iter(enumerate(runs))
-        while batch := list(islice(positions, _BATCH)):
+    def _create(self, sweep: str, runs: Sequence[tuple[RunSpec, Group]]) -> Iterator[str]:
+        for group in {group.name: group for _, group in runs}.values():
+            self.add_group(sweep, group)
+        numbered = iter(enumerate(runs))
+        while batch := list(islice(numbered, _BATCH)):
             args: list[Any] = [sweep]
-            for position, run in batch:
-                args += [run.run_id, position, run.footprint_mib, run.model_dump_json()]
+            for number, (run, group) in batch:
+                place = run.rank * RANK + number
+                args += [run.run_id, place, group.name, run.signature, run.model_dump_json()]
             yield from self._submit(args=args)
 
     def _states_of(self, run_ids: Iterable[str]) -> list[str | None]:
@@ -190,6 +222,11 @@ class Ledger:
             for run_id in run_ids:
                 pipe.hget(run_key(run_id), "state")
             return list(pipe.execute())
+
+
+def _queue_line(group: str, size: int, served_at: str, heads: Sequence[str]) -> QueueLine:
+    rank = int(float(heads[1])) // RANK
+    return QueueLine(Group.model_validate_json(group), size, float(served_at or 0), tuple(heads[::2]), rank)
 
 
 def _members(sweep: str, state: RunState) -> str:

@@ -5,14 +5,47 @@ Redis keeps each as a hash of strings, which pydantic reads; fields of other rel
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Self
+from functools import lru_cache
+from typing import Annotated, Any, Self
 
-from pydantic import Field, Json, field_validator
+from pydantic import BeforeValidator, Field, Json, field_validator
 
 from orchestrator.states import RunState
 from worker.spec import FailureClass, Message, Metric, RunSpec
+
+
+class Group(Message):
+    """Runs of a sweep that need the same memory and take about as long: one line of the queue."""
+
+    name: str
+    signature: str
+    footprint_mib: int
+    """Predicted peak on a CPU."""
+    gpu_footprint_mib: int
+    fixed: bool = False
+    """Whether a person has said how much memory they need."""
+    exclusive: bool = False
+    work_gflop: float = 1.0
+
+    @classmethod
+    def of(cls, spec: RunSpec, *, exclusive: bool) -> Self:
+        """The group of a run."""
+        return cls(
+            name=f"{spec.signature or spec.footprint_mib}:{spec.work_gflop:.4g}{':exclusive' if exclusive else ''}",
+            signature=spec.signature,
+            footprint_mib=spec.footprint_mib,
+            gpu_footprint_mib=spec.gpu_footprint_mib or spec.footprint_mib,
+            fixed=spec.memory_is_fixed,
+            exclusive=exclusive,
+            work_gflop=spec.work_gflop,
+        )
+
+    def predicted_mib(self, model: str) -> int:
+        """Predicted peak on a device of this model."""
+        return self.footprint_mib if model == "CPU" else self.gpu_footprint_mib
 
 
 class SweepPolicy(Message):
@@ -59,6 +92,12 @@ class Sweep(Record):
     parent_run_id: str = ""
 
 
+@lru_cache(maxsize=4096)
+def _spec(text: str) -> RunSpec:
+    """A spec never changes, and is large."""
+    return RunSpec.model_validate_json(text)
+
+
 class Run(Record):
     """A run as the ledger knows it."""
 
@@ -66,8 +105,10 @@ class Run(Record):
     sweep: str
     state: RunState
     position: int
-    footprint_mib: int
-    spec: Json[RunSpec]
+    """Place in the queue."""
+    spec: Annotated[RunSpec, BeforeValidator(_spec)]
+    group: str = ""
+    """Of the runs of its sweep that need the same."""
     token: str = ""
     worker: str = ""
     attempts: int = 0
@@ -87,6 +128,13 @@ class Run(Record):
     ended_at: float = 0.0
     peak_mib: int = 0
 
+    @property
+    def ends_in_s(self) -> float:
+        """How long it will go on at its present rate; infinite where that is not known."""
+        if not (self.steps_per_s and self.epochs):
+            return math.inf
+        return (self.epochs - self.epoch) * self.spec.config.training.steps_per_epoch / self.steps_per_s
+
 
 class WorkerState(StrEnum):
     """Where a worker stands."""
@@ -97,6 +145,8 @@ class WorkerState(StrEnum):
     BUSY = "busy"
     DRAINING = "draining"
     """Takes no more runs and leaves after the present one."""
+    RELEASING = "releasing"
+    """Gone; its lease counts until its memory is seen free."""
 
 
 class Worker(Record):
@@ -105,6 +155,8 @@ class Worker(Record):
     worker_id: str
     sweep: str
     device: str
+    model: str = ""
+    """Product name of the device."""
     lease_mib: int
     state: WorkerState
     created_at: float
@@ -113,12 +165,28 @@ class Worker(Record):
     """Count of balancer starts when it was launched."""
     exclusive: bool = False
     """Whether it has the device to itself."""
+    cap_mib: int = 0
+    """Of the lease, what one run may use; 0: no cap."""
+    signature: str = ""
+    """Memory signature of its run; of the run that it was started for, while it has none."""
+    gone_at: float = 0.0
+    """When it was gone; 0: it lives."""
+    asked_at: float = 0.0
+    """When it was asked to leave at once; 0: it was not."""
+    left_nothing: bool = False
+    """Whether it had no run when it left, and so nothing of a GPU."""
+    served: int = 0
+    """Runs that it has been given."""
+    steady: bool = False
+    """Whether its run has passed an epoch, and so taken what memory it needs."""
+    settling_since: float = 0.0
+    """When a run of it ended badly, and may have left memory behind; 0: none has."""
     run_id: str = ""
     delivered: bool = False
     """Whether RQ has the order for `run_id`."""
     idle_since: float = 0.0
 
-    @field_validator("exclusive", mode="before")
+    @field_validator("exclusive", "steady", "left_nothing", mode="before")
     @classmethod
     def _flag(cls, value: object) -> object:
         return value == "1" if isinstance(value, str) else value

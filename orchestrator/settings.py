@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 from orchestrator.errors import OrchestratorError
 
@@ -17,10 +18,20 @@ from orchestrator.errors import OrchestratorError
 class BalancerSettings:
     """How the balancer gives out memory."""
 
+    devices: Literal["auto", "gpu", "cpu"] = "auto"
+    """What runs train on; auto: GPUs where there are any. HDSMLM_DEVICES."""
     slots: int = 0
     """Most workers on the CPU device; 0: one per core. HDSMLM_SLOTS."""
     reserve_mib: int = 2048
     """Memory of the CPU device that is never given out, MiB. HDSMLM_RESERVE_MIB."""
+    gpu_slots: int = 8
+    """Most workers on a GPU. HDSMLM_GPU_SLOTS."""
+    gpu_reserve_mib: int = 0
+    """Memory of each GPU that is never given out, MiB. HDSMLM_GPU_RESERVE_MIB."""
+    gpu_limits: str = ""
+    """Exceptions for single GPUs, by name or UUID: `gpu0 workers=2 reserve=4096; gpu1 workers=1`. HDSMLM_GPU_LIMITS."""
+    foreign: Literal["share", "avoid", "never"] = "share"
+    """What other people's process on a GPU means: use the rest, use it last, or stay away. HDSMLM_FOREIGN."""
     tick_s: float = 1.0
     """Longest time between two looks at the world, s. HDSMLM_TICK_S."""
     idle_worker_s: float = 30.0
@@ -57,11 +68,22 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         except ValueError as error:
             raise OrchestratorError(f"{name} is '{text}'; expected a number, such as {default:g}") from error
 
+    def choice(name: str, default: str, *choices: str) -> Any:
+        text = environment.get(name, default)
+        if text not in choices:
+            raise OrchestratorError(f"{name} is '{text}'; expected one of {', '.join(choices)}")
+        return text
+
     return Settings(
         home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
         redis_url=environment.get("HDSMLM_REDIS_URL", ""),
         mlflow_url=environment.get("HDSMLM_MLFLOW_URL", ""),
         balancer=BalancerSettings(
+            devices=choice("HDSMLM_DEVICES", given.devices, "auto", "gpu", "cpu"),
+            foreign=choice("HDSMLM_FOREIGN", given.foreign, "share", "avoid", "never"),
+            gpu_slots=int(number("HDSMLM_GPU_SLOTS", given.gpu_slots)),
+            gpu_reserve_mib=int(number("HDSMLM_GPU_RESERVE_MIB", given.gpu_reserve_mib)),
+            gpu_limits=environment.get("HDSMLM_GPU_LIMITS", ""),
             slots=int(number("HDSMLM_SLOTS", given.slots)),
             reserve_mib=int(number("HDSMLM_RESERVE_MIB", given.reserve_mib)),
             tick_s=number("HDSMLM_TICK_S", given.tick_s),

@@ -26,6 +26,7 @@ def run_spec(run_id: str, *, sweep: str = "s", cell: int = 0, seed: int = 0, foo
         config=config,
         metric=METRIC,
         footprint_mib=footprint_mib,
+        signature=f"signature-{footprint_mib}",
     )
 
 

@@ -57,7 +57,17 @@ class RunSpec(Message):
     metric: Metric
     timeout_s: float | None = None
     footprint_mib: int
-    """Predicted peak memory."""
+    """Predicted peak memory on a CPU."""
+    gpu_footprint_mib: int = 0
+    """Predicted peak of the allocator on a GPU."""
+    memory_is_fixed: bool = False
+    """Whether a person has said how much memory it needs."""
+    signature: str = ""
+    """Equal for runs that need the same memory."""
+    work_gflop: float = 1.0
+    """Arithmetic of the whole training; orders runs by the time they will take."""
+    rank: int = 0
+    """Place in the order that the sweep asks for; runs of one rank may be taken in any order."""
 
 
 class ReportKind(StrEnum):

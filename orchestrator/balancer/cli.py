@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,29 +13,115 @@ from orchestrator.addresses import mlflow_url, redis_url
 from orchestrator.errors import OrchestratorError
 from orchestrator.settings import from_environment
 
+if TYPE_CHECKING:
+    from orchestrator.ledger import Ledger
+
 _EXAMPLES = """
 \b
 Examples:
-  balancer status              devices, workers, and what waits
-  balancer status --json       the same for scripts
-  balancer run                 balance in the foreground (`orchestrator up` does it in the background)
+  balancer status                  devices, workers, and what waits
+  balancer status --watch          the same, drawn anew each second
+  balancer status --json           the same for scripts; docs/balancer-status.md has the keys
+  balancer explain d3-f3-adam      why a run waits, in numbers, or what it is doing
+  balancer drain gpu0              let gpu0 finish its runs, and start nothing there
+  balancer drain gpu0 --now        let its runs checkpoint and go back to the queue at once
+  balancer resume gpu0             use it again, whatever closed it
+  balancer run                     balance in the foreground (`orchestrator up` does it in the background)
+
+\b
+Exit codes: 0 done, 1 failed, 2 wrong input, 3 a service is out of reach.
 """
 
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_device = click.argument("device", required=False)
 
-@click.group(epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="hd-smlm")
 def cli() -> None:
     """Gives out the memory of GPUs, or of the machine, to workers."""
 
 
 @cli.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(as_json: bool) -> None:
-    """Show devices, workers and sweeps as the balancer last saw them."""
-    from orchestrator.balancer.status import read, render
+@click.option("-w", "--watch", "follow", is_flag=True, help="Draw it anew each second, until Ctrl-C.")
+@_json
+def status(follow: bool, as_json: bool) -> None:
+    """Show devices, workers and sweeps as the balancer last saw them.
 
-    seen = read(redis_url(from_environment()))
-    click.echo(json.dumps(seen) if as_json else render(seen))
+    It answers from Redis alone, also where no GPU is and while the balancer is down. With --watch --json, one object
+    a line and second.
+
+    \b
+      balancer status --json | jq '.devices[] | {name, headroom_mib, health}'
+    """
+    from orchestrator.balancer.status import read, render
+    from orchestrator.balancer.watching import size, watch
+
+    url = redis_url(from_environment())
+
+    def draw(columns: int, lines: int) -> str:
+        seen = read(url)
+        return json.dumps(seen) if as_json else render(seen, width=columns, height=lines, colour=_in_colour())
+
+    if follow:
+        watch(draw)
+    else:
+        _print(json.dumps(read(url)) if as_json else render(read(url), width=size()[0], colour=_in_colour()))
+
+
+@cli.command()
+@click.argument("run")
+@_json
+def explain(run: str, as_json: bool) -> None:
+    """Say why a run waits, in numbers, or what it is doing. RUN is an id, a slug, or the beginning of an id.
+
+    For a queued run: on each device, the lease that it needs, where that number comes from, the headroom, and what
+    stands in the way; its place in the queue, and the place that is kept for it. For others: worker, device, and the
+    memory that was predicted, learned and measured.
+
+    \b
+      balancer explain 3fa9c1
+      balancer explain d4-f3-adam-lr1e-3-s11-3fa9c1 --json
+    """
+    from orchestrator.balancer.answers import render_answer
+    from orchestrator.balancer.inquiry import inquire
+    from orchestrator.balancer.watching import size
+
+    answer = inquire(_ledger(), run)
+    _print(json.dumps(answer) if as_json else render_answer(answer, width=size()[0], colour=_in_colour()))
+
+
+@cli.command()
+@_device
+@click.option("--now", is_flag=True, help="Let runs checkpoint and go back to the queue, instead of finishing them.")
+def drain(device: str | None, now: bool) -> None:
+    """Let workers leave a device, or all: nothing starts there until `balancer resume`.
+
+    DEVICE is a name as in `balancer status`, a UUID, or the beginning of one; none means all. Runs that are there are
+    finished first; with --now they checkpoint and go on elsewhere.
+
+    \b
+      balancer drain gpu0
+      balancer drain GPU-8f3a --now
+      balancer drain
+    """
+    from orchestrator.balancer.steering import Steering
+
+    _print("\n".join(Steering(_ledger()).drain(device, now=now)))
+
+
+@cli.command()
+@_device
+def resume(device: str | None) -> None:
+    """Use a device again, or all, whether it was drained or is quarantined because its runs kept dying.
+
+    \b
+      balancer resume gpu0
+      balancer resume
+    """
+    from orchestrator.balancer.steering import Steering
+
+    _print("\n".join(Steering(_ledger()).resume(device)))
 
 
 @cli.command()
@@ -52,3 +141,25 @@ def main() -> None:
     except OrchestratorError as error:
         click.echo(f"balancer: {error}", err=True)
         raise SystemExit(error.exit_code) from error
+
+
+def _ledger() -> Ledger:
+    from orchestrator.ledger import Ledger
+    from orchestrator.redis_door import connect
+
+    return Ledger(connect(redis_url(from_environment())))
+
+
+def _in_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _print(text: str) -> None:
+    """Print, in signs that the terminal has."""
+    from orchestrator.balancer.painting import in_ascii
+
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = in_ascii(text)
+    click.echo(text)

@@ -1,7 +1,8 @@
 """The loop: wait for a report or a tick, apply what workers said, observe, decide, act.
 
-Everything outside is passed in, so the same loop runs over real and fake devices and launchers. One daemon per
-installation: a file lock keeps a second one out.
+A report is answered at once. What must be looked for, processes that are gone, heartbeats, other people's changes, is
+looked for at each tick. Everything outside is passed in, so the same loop runs over real and fake devices and
+launchers. One daemon per installation: a file lock keeps a second one out.
 """
 
 from __future__ import annotations
@@ -18,39 +19,27 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.balancer.devices import DeviceProbe
-from orchestrator.balancer.launchers.port import Launched, Launcher
-from orchestrator.balancer.leases import Leases
-from orchestrator.balancer.observation import (
-    Action,
-    Assign,
-    Drain,
-    DrainReason,
-    Observation,
-    PendingRun,
-    Refuse,
-    Start,
-    SweepView,
-    WorkerView,
-)
+from orchestrator.balancer.accounting import Account, Books, Rules
+from orchestrator.balancer.experience import Experience
+from orchestrator.balancer.launchers.port import Launcher
+from orchestrator.balancer.leases import Heard, Leases
+from orchestrator.balancer.losses import Losses
+from orchestrator.balancer.observation import Action, Assign, Drain, Observation, Reap, Refuse, Start
+from orchestrator.balancer.observer import Observer, World, rates_by_device
 from orchestrator.balancer.policy import decide
+from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.reports import Reports
-from orchestrator.balancer.snapshot import SNAPSHOT, snapshot
+from orchestrator.balancer.snapshot import SNAPSHOT, snapshot, stored_books
 from orchestrator.errors import OrchestratorError, ServiceError
 from orchestrator.ledger import Ledger, RefusedError
 from orchestrator.records import Run, Worker, WorkerState
 from orchestrator.settings import BalancerSettings
 from orchestrator.states import RunState
 from orchestrator.transport import Transport
-from worker.spec import HEARTBEAT_TTL_S, Order, control_key
+from worker.spec import Order, ReportKind, control_key
 
 _log = logging.getLogger(__name__)
-_LOOKAHEAD = 64
-"""Queued runs of a sweep that one decision considers."""
 _CONTROL_TTL_S = 24 * 3600
-_BEGIN_WITHIN_S = 60
-_READY_WITHIN_S = 600
-_MOST_STILLBORN = 3
 
 
 @dataclass
@@ -63,91 +52,111 @@ class Daemon:
     probe: DeviceProbe
     launcher: Launcher
     settings: BalancerSettings
+    rules: Rules = field(default_factory=Rules)
     reports: Reports = field(init=False)
+    losses: Losses = field(init=False)
+    observer: Observer = field(init=False)
     fencing_epoch: int = field(init=False, default=0)
-    _began: float = field(init=False, default=0.0)
-    _asked: dict[str, float] = field(init=False, default_factory=dict)
-    """When each draining worker was asked to leave."""
+    _world: World = field(init=False, default=World((), {}))
+    _ticked: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
-        self.reports = Reports(self.ledger, self.leases)
+        self.experience = Experience(self.ledger.redis)
+        self.observer = Observer(self.ledger, self.leases, self.experience, Books(self.rules))
+        self.observer.books.load(stored_books(self.ledger.redis.get(SNAPSHOT)))
+        self.reports = Reports(self.ledger, self.leases, self.experience, self.observer.closures)
+        self.losses = Losses(self.ledger, self.leases, self.reports, self.launcher, self.transport, self.settings)
 
     def run(self, stop: threading.Event) -> None:
         """Balance until `stop` is set; workers are left running."""
         self.fencing_epoch = self.leases.next_fencing_epoch()
-        self._began = time.time()
         while not stop.is_set():
             self.step(self.settings.tick_s)
 
     def step(self, wait_s: float) -> None:
-        """One round: hear the workers for up to `wait_s`, bury the dead, decide, act, tell."""
-        for entry in self.leases.reports([worker.worker_id for worker in self.leases.workers()], wait_s):
+        """One round: hear the workers for up to `wait_s`, then decide and act; look around where that is due."""
+        heard = self.leases.reports([worker.worker_id for worker in self.leases.workers()], wait_s)
+        for entry in heard.entries:
             self.reports.apply(entry)
-        alive = self.launcher.alive()
-        workers = list(self._bury(self.leases.workers(), alive))
-        self._redeliver(workers)
-        observation = self._observe(workers, alive)
+        due = not heard.entries or time.monotonic() - self._ticked >= self.settings.tick_s
+        workers = self._look_around() if due or heard.woken or _has_failures(heard) else self.leases.workers()
+        observation, account = self._observe(workers)
         for action in decide(observation):
-            self._act(action)
-        self.ledger.redis.set(SNAPSHOT, json.dumps(snapshot(observation, self.ledger, self.fencing_epoch)))
+            self._act(action, observation)
+        if due:
+            self._tell(observation, account)
 
-    def _observe(self, workers: list[Worker], alive: dict[str, Launched]) -> Observation:
-        now = time.time()
-        sweeps = tuple(self._sweeps())
-        return Observation(
-            devices=self.probe.read(),
-            workers=tuple(_view(worker, alive, now) for worker in workers),
-            sweeps=sweeps,
-            pending=tuple(
-                PendingRun(run.run_id, run.sweep, run.footprint_mib, run.position)
-                for sweep in sweeps
-                for run in self.ledger.runs(sweep.name, RunState.QUEUED, limit=_LOOKAHEAD)
-                if run.not_before <= now
-            ),
-            idle_worker_s=self.settings.idle_worker_s,
-            shutting_down=self.leases.shutting_down(),
-        )
+    def _look_around(self) -> list[Worker]:
+        """Find who is gone, deliver what was not, and read anew what changes seldom."""
+        self._ticked = time.monotonic()
+        launched = self.launcher.alive()
+        workers = list(self.losses.bury(self.leases.workers(), launched))
+        self._redeliver(workers)
+        self.observer.refresh(workers)
+        self._world = World(self.probe.read(), launched)
+        return workers
 
-    def _sweeps(self) -> Iterator[SweepView]:
-        for name in self.ledger.sweeps():
-            sweep = self.ledger.sweep(name)
-            starts = not (sweep.hold or sweep.paused)
-            yield SweepView(name, sweep.policy.priority, sweep.policy.exclusive, starts, sweep.hold)
+    def _observe(self, workers: list[Worker]) -> tuple[Observation, Account]:
+        self._world = World(self.probe.read(), self._world.launched)
+        look = self.observer.look(workers, self._world, idle_worker_s=self.settings.idle_worker_s)
+        for worker_id in look[1].released:
+            self.leases.end(worker_id)
+        return look
 
-    def _act(self, action: Action) -> None:
+    def _tell(self, observation: Observation, account: Account) -> None:
+        """Learn from how fast the runs go, and publish what was seen."""
+        models = {device.device_id: device.model for device in observation.devices}
+        workers = self.leases.workers()
+        for device_id, rates in rates_by_device(workers, self.observer.runs, observation.devices).items():
+            self.experience.rates(models[device_id], rates)
+        self._watch_overheads(workers, account, models)
+        seen = snapshot(self.observer, observation, self._world, self.fencing_epoch)
+        self.ledger.redis.set(SNAPSHOT, json.dumps(seen))
+
+    def _watch_overheads(self, workers: list[Worker], account: Account, models: dict[str, str]) -> None:
+        for worker in workers:
+            beside = account.observed_mib.get(worker.worker_id, 0) - worker.cap_mib
+            if worker.cap_mib and worker.device in models and worker.device != "cpu":
+                self.experience.held_beside_cap(models[worker.device], beside)
+
+    def _act(self, action: Action, observation: Observation) -> None:
         match action:
             case Start():
-                self._start(action)
+                self._start(action, observation)
             case Assign(run_id, worker_id):
                 self._assign(run_id, worker_id)
-            case Drain(worker_id, reason):
-                self._drain(worker_id, reason)
+            case Drain():
+                self._drain(action)
+            case Reap(worker_id, message):
+                self._reap(worker_id, message)
             case Refuse(run_id, message):
                 with suppress(RefusedError):
                     self.ledger.move(run_id, RunState.INFEASIBLE, fields={"message": message})
 
-    def _start(self, start: Start) -> None:
+    def _start(self, start: Start, observation: Observation) -> None:
+        model = next(device.model for device in observation.devices if device.device_id == start.device_id)
         worker = Worker(
             worker_id=secrets.token_hex(4),
             sweep=start.sweep,
             device=start.device_id,
+            model=model,
             lease_mib=start.lease_mib,
+            cap_mib=start.cap_mib,
             state=WorkerState.STARTING,
             created_at=time.time(),
             fencing_epoch=self.fencing_epoch,
             exclusive=start.exclusive,
+            signature=start.signature,
         )
         self.leases.grant(worker)
         try:
             self.launcher.start(worker)
         except (OrchestratorError, OSError) as error:
-            self._stillborn(worker)
-            self.reports.lose(worker, f"could not be launched: {error}")
+            self.losses.stillborn(worker, f"could not be launched: {error}")
 
     def _assign(self, run_id: str, worker_id: str) -> None:
         token = secrets.token_hex(8)
-        attempts = self.ledger.run(run_id).attempts + 1
-        fields = {"token": token, "worker": worker_id, "attempts": attempts, "assigned_at": time.time(), "epoch": 0}
+        fields = {"token": token, "worker": worker_id, "assigned_at": time.time(), "epoch": 0, "steps_per_s": 0}
         try:
             self.ledger.move(run_id, RunState.ASSIGNED, worker=worker_id, fields=fields)
         except RefusedError as refused:
@@ -166,77 +175,29 @@ class Daemon:
                 if run.token and run.worker == worker.worker_id:
                     self._deliver(worker.worker_id, run.run_id, run.token)
 
-    def _drain(self, worker_id: str, reason: DrainReason) -> None:
-        _log.info("worker %s drains: %s", worker_id, reason)
-        worker = next((one for one in self.leases.workers() if one.worker_id == worker_id), None)
+    def _drain(self, drain: Drain) -> None:
+        worker = self.leases.worker(drain.worker_id)
         if worker is None:
             return
-        if worker.run_id:
+        _log.info("worker %s drains: %s", drain.worker_id, drain.reason)
+        if worker.run_id and drain.release:
             self.order(self.ledger.run(worker.run_id), Order.RELEASE)
-        self.launcher.ask_to_leave(worker_id)
-        self.leases.mark(worker_id, WorkerState.DRAINING)
-        self._asked[worker_id] = time.time()
+        self.leases.mark(drain.worker_id, WorkerState.DRAINING)
+        self.leases.note(drain.worker_id, asked_at=time.time() if drain.release else 0)
+        self.launcher.ask_to_leave(drain.worker_id)
+
+    def _reap(self, worker_id: str, message: str) -> None:
+        if worker := self.leases.worker(worker_id):
+            self.losses.overrun(worker, message)
 
     def order(self, run: Run, order: Order) -> None:
         """Leave an order where the run's present attempt will find it."""
         self.ledger.redis.set(control_key(run.run_id, run.token), order, ex=_CONTROL_TTL_S)
 
-    def _bury(self, workers: list[Worker], alive: dict[str, Launched]) -> Iterator[Worker]:
-        """Give up workers that are gone; what is alive without a lease is not wanted."""
-        hearts = self.leases.hearts([worker.worker_id for worker in workers])
-        for worker in workers:
-            if why := self._why_lost(worker, worker.worker_id in alive, worker.worker_id in hearts):
-                self._end(worker, why)
-            else:
-                yield worker
-        for worker_id in alive.keys() - {worker.worker_id for worker in workers}:
-            self.launcher.kill(worker_id)
 
-    def _why_lost(self, worker: Worker, lives: bool, beats: bool) -> str:
-        now = time.time()
-        if not lives:
-            return "it is gone"
-        watched_s = now - max(worker.created_at, self._began)
-        if worker.state is WorkerState.STARTING:
-            return f"it was not ready within {_READY_WITHIN_S} s" if watched_s > _READY_WITHIN_S else ""
-        if not beats and watched_s > HEARTBEAT_TTL_S:
-            return f"no heartbeat for {HEARTBEAT_TTL_S} s"
-        if worker.run_id and (why := self._why_stuck(self.ledger.run(worker.run_id), now)):
-            return why
-        if worker.state is WorkerState.DRAINING:
-            asked = self._asked.setdefault(worker.worker_id, now)
-            if now - asked > self.settings.stop_grace_s:
-                return f"it did not leave within {self.settings.stop_grace_s:g} s"
-        return ""
-
-    def _why_stuck(self, run: Run, now: float) -> str:
-        """A worker that does not begin what it was given, or does not end it when its time is over, is lost."""
-        if run.state is RunState.ASSIGNED and now - max(run.assigned_at, self._began) > _BEGIN_WITHIN_S:
-            return f"it did not begin its run within {_BEGIN_WITHIN_S} s"
-        limit_s = run.spec.timeout_s
-        if run.state is RunState.RUNNING and limit_s and now - run.started_at > limit_s + self.settings.stop_grace_s:
-            return f"its run went on {self.settings.stop_grace_s:g} s after its time limit"
-        return ""
-
-    def _end(self, worker: Worker, why: str) -> None:
-        self.launcher.kill(worker.worker_id)
-        while last_words := list(self.leases.reports([worker.worker_id], 0)):
-            for entry in last_words:
-                self.reports.apply(entry)
-        if worker.state is WorkerState.STARTING:
-            self._stillborn(worker)
-        self.reports.lose(worker, why)
-        self.transport.forget(worker.worker_id)
-        self._asked.pop(worker.worker_id, None)
-
-    def _stillborn(self, worker: Worker) -> None:
-        """Pause a sweep whose workers die before they are ready, time after time."""
-        deaths = self.leases.stillborn(worker.sweep)
-        if deaths >= _MOST_STILLBORN and not self.ledger.sweep(worker.sweep).paused:
-            reason = (
-                f"{deaths} workers in a row ended before they were ready; logs/workers/{worker.worker_id}.log says why"
-            )
-            self.ledger.mark_sweep(worker.sweep, paused=reason)
+def _has_failures(heard: Heard) -> bool:
+    """Whether something failed, which may have paused a sweep."""
+    return any(entry.report.kind is ReportKind.FAILED for entry in heard.entries)
 
 
 @contextmanager
@@ -254,17 +215,3 @@ def only_one(home: Path) -> Iterator[None]:
             raise ServiceError(f"another balancer is running for {home}; `orchestrator down` stops it") from error
         os.set_inheritable(lock.fileno(), False)
         yield
-
-
-def _view(worker: Worker, alive: dict[str, Launched], now: float) -> WorkerView:
-    return WorkerView(
-        worker.worker_id,
-        worker.sweep,
-        worker.device,
-        worker.lease_mib,
-        alive[worker.worker_id].memory_mib if worker.worker_id in alive else 0,
-        worker.state,
-        run_id=worker.run_id,
-        idle_s=now - worker.idle_since if worker.state is WorkerState.IDLE else 0.0,
-        exclusive=worker.exclusive,
-    )

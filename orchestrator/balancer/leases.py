@@ -1,15 +1,15 @@
 """Workers and their leases in Redis, and what the workers report.
 
-A lease is written here before its worker is launched and removed when the worker is gone, so memory that was
-promised is never forgotten, whoever dies in between.
+A lease is written here before its worker is launched and removed when the worker is gone and its memory was seen free,
+so memory that was promised is never forgotten, whoever dies in between.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from orchestrator.ledger import WAKE
 from orchestrator.records import Worker, WorkerState
@@ -33,6 +33,14 @@ class Entry(NamedTuple):
     worker_id: str
     entry_id: str
     report: Report
+
+
+class Heard(NamedTuple):
+    """What there was to hear."""
+
+    entries: list[Entry]
+    woken: bool
+    """Whether somebody has changed something that workers do not report."""
 
 
 class Leases:
@@ -66,9 +74,14 @@ class Leases:
         workers = [Worker.from_hash(fields, worker_id=worker_id) for worker_id, fields in found if fields]
         return sorted(workers, key=lambda worker: worker.created_at)
 
+    def worker(self, worker_id: str) -> Worker | None:
+        """One worker that holds a lease."""
+        fields = self.redis.hgetall(_key(worker_id))
+        return Worker.from_hash(fields, worker_id=worker_id) if fields else None
+
     def grant(self, worker: Worker) -> None:
         """Write a lease down, before its worker is launched."""
-        fields = worker.model_dump(mode="json", exclude={"worker_id", "run_id", "delivered", "idle_since"})
+        fields = worker.model_dump(mode="json", exclude={"worker_id"}, exclude_defaults=True)
         with self.redis.pipeline() as pipe:
             pipe.hset(_key(worker.worker_id), mapping={name: _text(value) for name, value in fields.items()})
             pipe.sadd(WORKERS, worker.worker_id)
@@ -77,6 +90,11 @@ class Leases:
     def mark(self, worker_id: str, state: WorkerState) -> None:
         """Set a worker's state."""
         self.redis.hset(_key(worker_id), mapping={"state": state, "idle_since": time.time()})
+
+    def note(self, worker_id: str, **fields: str | float) -> None:
+        """Set other fields of a worker; without effect on one whose lease has ended."""
+        if self.redis.exists(_key(worker_id)):
+            self.redis.hset(_key(worker_id), mapping=cast("Any", fields))
 
     def welcome(self, worker_id: str) -> None:
         """Let a worker that is starting have runs; without effect on one that has been welcomed before."""
@@ -93,6 +111,16 @@ class Leases:
         """Remember that RQ has the worker's order."""
         self.redis.hset(_key(worker_id), "delivered", "1")
 
+    def release(self, worker: Worker) -> None:
+        """Enter that a worker is gone; its lease counts until its memory is seen free."""
+        left_nothing = int(not (worker.run_id or worker.settling_since))
+        fields = {"state": WorkerState.RELEASING, "gone_at": time.time(), "left_nothing": left_nothing}
+        with self.redis.pipeline() as pipe:
+            pipe.hset(_key(worker.worker_id), mapping=cast("Any", fields))
+            pipe.hdel(_key(worker.worker_id), "run_id", "delivered")
+            pipe.delete(report_stream(worker.worker_id), heartbeat_key(worker.worker_id))
+            pipe.execute()
+
     def end(self, worker_id: str) -> None:
         """Forget a worker that is gone, and its lease."""
         with self.redis.pipeline() as pipe:
@@ -107,20 +135,23 @@ class Leases:
                 pipe.exists(heartbeat_key(worker_id))
             return {name for name, beats in zip(worker_ids, pipe.execute(), strict=True) if beats}
 
-    def reports(self, worker_ids: Sequence[str], wait_s: float) -> Iterator[Entry]:
+    def reports(self, worker_ids: Sequence[str], wait_s: float) -> Heard:
         """What workers said since, waiting up to `wait_s` for something to happen."""
         streams = {report_stream(worker_id): worker_id for worker_id in worker_ids}
         answer = self.redis.xread(
             {**dict.fromkeys(streams, "0"), WAKE: "0"}, count=200, block=max(1, round(wait_s * 1000))
         )
-        for stream, entries in answer or []:
-            for entry_id, fields in entries:
+        entries, woken = [], False
+        for stream, said in answer or []:
+            for entry_id, fields in said:
                 if stream == WAKE:
+                    woken = True
                     self.redis.xdel(WAKE, entry_id)
                 elif report := _read(fields):
-                    yield Entry(streams[stream], entry_id, report)
+                    entries.append(Entry(streams[stream], entry_id, report))
                 else:
                     self.redis.xdel(stream, entry_id)
+        return Heard(entries, woken)
 
     def applied(self, entry: Entry) -> None:
         """Forget a report that the ledger now shows."""

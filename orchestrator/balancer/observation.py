@@ -1,8 +1,10 @@
-"""What a decision may look at, and what it may ask for: frozen values, no I/O."""
+"""What a decision may look at, and what it may ask for: frozen values, no I/O. Memory in MiB, times in s."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.records import WorkerState
@@ -10,17 +12,35 @@ from orchestrator.records import WorkerState
 
 @dataclass(frozen=True)
 class Device:
-    """A GPU, or the machine's memory where there is none, as read at one moment."""
+    """A GPU, a MIG instance or the machine's memory, with what is known of its memory now."""
 
     device_id: str
     total_mib: int
+    """What programs can use; the driver's own share is not in it."""
     free_mib: int
     slots: int
     """Most workers at once."""
+    model: str = "CPU"
+    """Name of the product; footprints are learned for each."""
+    name: str = ""
     reserve_mib: int = 0
     """Never given out."""
     overhead_mib: int = 0
-    """What a worker holds beside its run: a lease is the run's footprint and this."""
+    """What a worker holds beside its run's cap: a lease is the cap and this."""
+    foreign_mib: int = 0
+    """Decaying maximum of what other people's processes hold."""
+    growth_mib: int = 0
+    """How much more a foreign process is expected to take."""
+    safety_mib: int = 0
+    """Left alone; 0: the usual share."""
+    attributed: bool = True
+    """Whether the driver tells the memory of each process."""
+    avoided: bool = False
+    """Whether it is the last choice, because a foreign process is on it."""
+    trouble: str = ""
+    """Why no run may start here; empty while the device is well."""
+    blind: str = ""
+    """Why no memory may be leased just now, although the device is well."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +56,17 @@ class WorkerView:
     run_id: str = ""
     idle_s: float = 0.0
     exclusive: bool = False
+    """Whether it has the device to itself."""
+    ramping: bool = False
+    """Whether its run may still be taking what it will need at its peak."""
+    signature: str = ""
+    """Memory signature of its run; of the run that it was started for, while it has none."""
+    ends_in_s: float = math.inf
+    """When its run will be over, as far as that is known."""
+    fresh: bool = False
+    """Whether it has had no run yet."""
+    settling: bool = False
+    """Whether what its last run held has not been seen free yet; it gets no run so long."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +75,6 @@ class SweepView:
 
     name: str
     priority: int = 50
-    exclusive: bool = False
     starts: bool = True
     """False while the sweep is paused or held."""
     held: bool = False
@@ -52,13 +82,29 @@ class SweepView:
 
 
 @dataclass(frozen=True)
-class PendingRun:
-    """A queued run whose back-off is over."""
+class Demand:
+    """Queued runs of a sweep that need the same memory: one line of the queue."""
 
-    run_id: str
     sweep: str
-    footprint_mib: int
-    position: int = 0
+    run_ids: tuple[str, ...]
+    """The first of them in the order of the queue; at least as many as could start at once."""
+    needs_mib: Mapping[str, int]
+    """Cap of one run, by model of the device."""
+    count: int = 0
+    """How many there are; 0: as many as `run_ids`."""
+    signature: str = ""
+    rank: int = 0
+    """Place of the first run in the order that the sweep asks for; lower ranks go first."""
+    expected_s: float = math.inf
+    """How long one run takes, as far as that is known."""
+    work: float = 1.0
+    """Size of one run's training where seconds are not known; orders the queue."""
+    waited_s: float = 0.0
+    """How long none of them has been served."""
+    exclusive: bool = False
+    """Whether a run wants its device to itself."""
+    unproven: frozenset[str] = frozenset()
+    """Models of device on which no run of this signature has passed its first epoch."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +114,13 @@ class Observation:
     devices: tuple[Device, ...]
     workers: tuple[WorkerView, ...]
     sweeps: tuple[SweepView, ...]
-    pending: tuple[PendingRun, ...]
+    demands: tuple[Demand, ...]
+    loads: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Share of a device that one run of a signature keeps busy, by (model, signature); learned."""
     idle_worker_s: float = 30.0
     shutting_down: bool = False
+    draining: Mapping[str, bool] = field(default_factory=dict)
+    """Devices that workers are to leave, and whether their runs are to be released at once."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +130,10 @@ class Start:
     sweep: str
     device_id: str
     lease_mib: int
+    cap_mib: int
+    """Of the lease, what one run may use."""
+    signature: str = ""
+    """Of the run that it is started for."""
     exclusive: bool = False
 
 
@@ -95,17 +149,28 @@ class DrainReason(StrEnum):
     """Why a worker is asked to leave."""
 
     IDLE = "nothing left for it to do"
-    MAKE_ROOM = "another sweep needs its memory"
+    MAKE_ROOM = "others need its memory"
     HELD = "its sweep is held"
+    DEVICE = "its device is drained"
     SHUTDOWN = "the system is shutting down"
 
 
 @dataclass(frozen=True)
 class Drain:
-    """Let a worker leave; where it has a run, that is released first."""
+    """Let a worker leave."""
 
     worker_id: str
     reason: DrainReason
+    release: bool = True
+    """Whether a run that it has is released first; else it is finished."""
+
+
+@dataclass(frozen=True)
+class Reap:
+    """Put a worker away at once: it holds more than its lease, and so endangers its neighbours."""
+
+    worker_id: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -116,4 +181,4 @@ class Refuse:
     message: str
 
 
-Action = Start | Assign | Drain | Refuse
+Action = Start | Assign | Drain | Reap | Refuse

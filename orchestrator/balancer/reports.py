@@ -13,10 +13,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from orchestrator.balancer.closures import Closures
+from orchestrator.balancer.experience import Experience
 from orchestrator.balancer.leases import Entry, Leases
 from orchestrator.errors import FencedError, UnknownNameError
 from orchestrator.ledger import UNSETTLED, Ledger, RefusedError
-from orchestrator.records import Run, Sweep, Worker, WorkerState
+from orchestrator.records import Group, Run, Sweep, Worker, WorkerState
 from orchestrator.states import RunState
 from worker.spec import FailureClass, Report, ReportKind, sweep_key
 
@@ -37,14 +39,16 @@ class Verdict(NamedTuple):
 
     target: RunState
     fields: Mapping[str, Any]
+    group: Group
+    """Where it is queued again, if it is."""
 
 
 class Reports:
     """Applies reports, and the loss of workers."""
 
-    def __init__(self, ledger: Ledger, leases: Leases) -> None:
-        self._ledger = ledger
-        self._leases = leases
+    def __init__(self, ledger: Ledger, leases: Leases, experience: Experience, closures: Closures) -> None:
+        self._ledger, self._leases = ledger, leases
+        self._experience, self._closures = experience, closures
 
     def apply(self, entry: Entry) -> None:
         """Apply one report and forget it."""
@@ -53,20 +57,22 @@ class Reports:
             if report.kind is ReportKind.READY:
                 self._leases.welcome(entry.worker_id)
             else:
-                self._apply_to_run(report)
+                self._apply_to_run(report, self._leases.worker(entry.worker_id))
         except (FencedError, RefusedError, UnknownNameError) as error:
             _log.info("fenced: %s of worker %s: %s", report.kind, entry.worker_id, error)
             self._settle_again(report.run_id)
         self._leases.applied(entry)
 
-    def lose(self, worker: Worker, why: str) -> None:
-        """Give up a worker that is gone, and the attempt that it had."""
+    def lose(self, worker: Worker, why: str, failure: FailureClass = FailureClass.INFRA) -> None:
+        """Give up a worker that is gone, and the attempt that it had; its lease stays until its memory is seen free."""
         _log.info("worker %s ends: %s", worker.worker_id, why)
         if worker.run_id:
-            self._give_up(self._ledger.run(worker.run_id), worker, why)
-        self._leases.end(worker.worker_id)
+            self._give_up(self._ledger.run(worker.run_id), worker, why, failure)
+        if failure is FailureClass.INFRA and worker.state is not WorkerState.DRAINING:
+            self._closures.strike(worker.device, worker.run_id or worker.worker_id, why)
+        self._leases.release(worker)
 
-    def _give_up(self, run: Run, worker: Worker, why: str) -> None:
+    def _give_up(self, run: Run, worker: Worker, why: str, failure: FailureClass) -> None:
         """Take the run from a worker that is gone; one that was asked to leave is charged nothing."""
         try:
             if not run.token or run.worker != worker.worker_id:
@@ -74,7 +80,7 @@ class Reports:
             elif worker.state is WorkerState.DRAINING:
                 self._ledger.move(run.run_id, RunState.QUEUED, token=run.token, fields={"message": "released"})
             else:
-                self._fail(run, _loss(run, why))
+                self._fail(run, _loss(run, why, failure), worker)
         except (FencedError, RefusedError) as error:
             _log.info("run %s was moved meanwhile: %s", run.run_id, error)
 
@@ -83,7 +89,7 @@ class Reports:
         if run_id:
             self._ledger.redis.sadd(UNSETTLED, run_id)
 
-    def _apply_to_run(self, report: Report) -> None:
+    def _apply_to_run(self, report: Report, worker: Worker | None) -> None:
         if not report.token:
             raise FencedError(f"a report of run {report.run_id} without a token")
         common = {"epoch": report.epoch, "epochs": report.epochs, "peak_mib": report.peak_mib}
@@ -92,26 +98,35 @@ class Reports:
                 started = {"started_at": report.at, **common}
                 self._ledger.move(report.run_id, RunState.RUNNING, token=report.token, fields=started)
             case ReportKind.PROGRESS:
-                self._progress(report, common)
+                self._progress(report, common, worker)
             case ReportKind.FINISHED:
-                self._finish(report, common)
+                self._finish(report, common, worker)
             case ReportKind.RELEASED:
                 released = {"message": "released", **common}
                 self._ledger.move(report.run_id, RunState.QUEUED, token=report.token, fields=released)
             case ReportKind.FAILED:
-                run = self._ledger.run(report.run_id)
-                if run.token != report.token:
-                    raise FencedError(f"run {run.run_id} has another token than {report.token}")
-                self._fail(run, report)
+                self._fail(self._current(report), report, worker)
 
-    def _progress(self, report: Report, common: Mapping[str, int]) -> None:
-        if self._ledger.run(report.run_id).token != report.token:
-            raise FencedError(f"run {report.run_id} has another token than {report.token}")
+    def _current(self, report: Report) -> Run:
+        """The run, where the report is of its present attempt."""
+        run = self._ledger.run(report.run_id)
+        if run.token != report.token:
+            raise FencedError(f"run {run.run_id} has another token than {report.token}")
+        return run
+
+    def _progress(self, report: Report, common: Mapping[str, int], worker: Worker | None) -> None:
+        run = self._current(report)
         rate = {"steps_per_s": report.steps_per_s} if report.steps_per_s else {}
         metrics = {"metrics": json.dumps(report.metrics)} if report.metrics else {}
         self._ledger.note(report.run_id, {**rate, **metrics, **common})
+        if worker and report.metrics and not worker.steady:
+            self._leases.note(worker.worker_id, steady="1")
+            self._closures.went_well(worker.device)
+        if worker and report.metrics and report.peak_mib:
+            self._experience.passed_epoch(run.spec.signature, worker.model, report.peak_mib)
 
-    def _finish(self, report: Report, common: Mapping[str, int]) -> None:
+    def _finish(self, report: Report, common: Mapping[str, int], worker: Worker | None) -> None:
+        run = self._ledger.run(report.run_id)
         result = {
             "accepted_token": report.token,
             "mlflow_run_id": report.mlflow_run_id,
@@ -120,12 +135,20 @@ class Reports:
             "message": "",
         }
         self._ledger.move(report.run_id, RunState.FINISHED, token=report.token, fields={**result, **common})
+        if worker:
+            self._experience.finished(run.spec.signature, worker.model, report.peak_mib, _pace_s(run, report))
+            self._closures.went_well(worker.device)
 
-    def _fail(self, run: Run, report: Report) -> None:
+    def _fail(self, run: Run, report: Report, worker: Worker | None) -> None:
         sweep = self._ledger.sweep(run.sweep)
         verdict = judge(run, report, sweep, now=time.time(), jitter=random.random())
+        self._ledger.add_group(run.sweep, verdict.group)
         self._ledger.move(run.run_id, verdict.target, token=run.token, fields=verdict.fields)
         _log.warning("run %s: %s, now %s: %s", run.run_id, report.failure, verdict.target, report.message)
+        if worker and report.failure is FailureClass.OOM:
+            self._experience.went_over(run.spec.signature, worker.model, worker.cap_mib)
+        if worker and report.failure in (FailureClass.OOM, FailureClass.INFRA):
+            self._leases.note(worker.worker_id, settling_since=time.time())
         if verdict.target is RunState.FAILED:
             self._break_circuit(sweep, report.signature)
 
@@ -139,17 +162,23 @@ class Reports:
 
 
 def judge(run: Run, report: Report, sweep: Sweep, *, now: float, jitter: float) -> Verdict:
-    """Retry the run or give it up; `jitter` is in [0, 1)."""
+    """Retry the run or give it up; `jitter` is in [0, 1).
+
+    A run that went over its cap is given more; going over again, a device to itself; and then nothing is left to try.
+    """
     failure = report.failure or FailureClass.INFRA
     failures = {**run.failures, failure: run.failures.get(failure, 0) + 1}
     fields: dict[str, Any] = {"failures": json.dumps(failures), "message": report.message, "ended_at": report.at}
+    alone = run.group == Group.of(run.spec, exclusive=True).name
+    group = Group.of(run.spec, exclusive=alone or failures.get(FailureClass.OOM, 0) > 1)
+    if failure is FailureClass.OOM and alone:
+        fields["message"] = f"had a device to itself and yet too little memory: {report.message}"
+        return Verdict(RunState.INFEASIBLE, fields, group)
     poisonous = report.signature == LOST_WITH_WORKER and failures[failure] >= _POISON
     if failures[failure] > sweep.policy.retries.get(failure, 0) or poisonous:
-        return Verdict(RunState.FAILED, fields)
+        return Verdict(RunState.FAILED, fields, group)
     wait_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (sum(failures.values()) - 1)) * (0.5 + jitter)
-    if failure is FailureClass.OOM:
-        fields["footprint_mib"] = round(run.footprint_mib * 1.5)
-    return Verdict(RunState.QUEUED, {**fields, "not_before": now + wait_s})
+    return Verdict(RunState.QUEUED, {**fields, "not_before": now + wait_s, "group": group.name}, group)
 
 
 def pause_reason(sweep: Sweep, alike: int, signature: str, counts: Mapping[RunState, int]) -> str:
@@ -163,13 +192,20 @@ def pause_reason(sweep: Sweep, alike: int, signature: str, counts: Mapping[RunSt
     return ""
 
 
-def _loss(run: Run, why: str) -> Report:
+def _loss(run: Run, why: str, failure: FailureClass) -> Report:
     return Report(
         kind=ReportKind.FAILED,
         run_id=run.run_id,
         token=run.token,
         at=time.time(),
-        failure=FailureClass.INFRA,
-        signature=LOST_WITH_WORKER,
+        failure=failure,
+        signature=LOST_WITH_WORKER if failure is FailureClass.INFRA else why,
         message=why,
     )
+
+
+def _pace_s(run: Run, report: Report) -> float:
+    """Time that each unit of the run's work took; 0 where an earlier attempt did part of it."""
+    if run.attempts > 1 or not run.started_at:
+        return 0.0
+    return (report.at - run.started_at) / max(run.spec.work_gflop, 1e-9)

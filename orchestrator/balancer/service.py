@@ -8,9 +8,11 @@ import signal
 import threading
 
 from orchestrator.balancer.daemon import Daemon, only_one
-from orchestrator.balancer.devices import CpuProbe
 from orchestrator.balancer.launchers.process import ProcessLauncher
 from orchestrator.balancer.leases import Leases
+from orchestrator.balancer.limits import rules_from
+from orchestrator.balancer.probes.detect import probe_for
+from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.settlement import Settlement
 from orchestrator.errors import ServiceError
 from orchestrator.experiment import Experiments
@@ -38,29 +40,31 @@ def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool 
     with only_one(settings.home):
         settlement = Settlement(Ledger(connect(redis_url)), Experiments(mlflow_url), settings.home / "checkpoints")
         settlement.start()
+        probe = probe_for(settings.balancer.devices, slots=settings.balancer.slots)
         while not stop.is_set():
             try:
-                _daemon(settings, redis_url, mlflow_url).run(stop)
+                _daemon(settings, redis_url, mlflow_url, probe).run(stop)
             except (RedisError, ServiceError) as error:
                 _log.warning("Redis is away, trying again: %s", error)
                 stop.wait(_RETRY_S)
             except Exception:
                 _log.exception("a round failed; beginning anew")
                 stop.wait(_RETRY_S)
+        probe.close()
         settlement.stop()
 
 
-def _daemon(settings: Settings, redis_url: str, mlflow_url: str) -> Daemon:
+def _daemon(settings: Settings, redis_url: str, mlflow_url: str, probe: DeviceProbe) -> Daemon:
     client = connect(redis_url)
     client.set(MLFLOW_URL, mlflow_url)
-    probe = CpuProbe(slots=settings.balancer.slots, reserve_mib=settings.balancer.reserve_mib)
-    slots = sum(device.slots for device in probe.read())
+    slots = sum(reading.slots or settings.balancer.gpu_slots for reading in probe.read())
     environment = {"HDSMLM_REDIS_URL": redis_url, "HDSMLM_HOME": str(settings.home)}
     return Daemon(
         ledger=Ledger(client),
         leases=Leases(client),
         transport=Transport(connect(redis_url, decode=False)),
         probe=probe,
-        launcher=ProcessLauncher(settings.home, environment, threads=max(1, (os.cpu_count() or 1) // slots)),
+        launcher=ProcessLauncher(settings.home, environment, threads=max(1, (os.cpu_count() or 1) // max(slots, 1))),
         settings=settings.balancer,
+        rules=rules_from(settings.balancer),
     )

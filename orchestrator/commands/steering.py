@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.commands.session import open_existing
 from orchestrator.ledger import Ledger, RefusedError
-from orchestrator.records import Run
+from orchestrator.records import Group, Run
 from orchestrator.states import UNDER_WAY, RunState
 from worker.spec import sweep_key
 
@@ -49,9 +49,12 @@ def retry(sweep: str, names: Sequence[str]) -> str:
     ledger = open_existing().ledger
     again = frozenset({RunState.FAILED, RunState.INFEASIBLE, RunState.CANCELLED})
     done = 0
+    exclusive = ledger.sweep(sweep).policy.exclusive
     for run in _chosen(ledger, sweep, names, again):
+        group = Group.of(run.spec, exclusive=exclusive)
+        ledger.add_group(sweep, group)
         with contextlib.suppress(RefusedError):
-            ledger.move(run.run_id, RunState.QUEUED, fields={**_FRESH, "footprint_mib": run.spec.footprint_mib})
+            ledger.move(run.run_id, RunState.QUEUED, fields={**_FRESH, "group": group.name})
             done += 1
     ledger.wake()
     return f"{done} runs of {sweep} queued again"

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import rfc8785
 
 from model.config import TrainConfig, flatten, identity_fields
-from model.footprint import footprint_mib
+from model.footprint import footprint_mib, gpu_footprint_mib, memory_signature, work_gflop
 from orchestrator.errors import InputError
 from orchestrator.search_space import inputs
 from orchestrator.search_space.grid import FILES, Accounting, Cell, account, config_of, dimensions, expand
@@ -62,10 +62,10 @@ def runs(space: SearchSpace, digests: Mapping[InputFiles, str]) -> Iterator[RunS
     else:
         pairs = product(cells, space.seeds)
     constant = frozenset(path for axis in dimensions(space) if len(axis.rows) == 1 for path in axis.paths)
-    footprints = {cell.number: _footprint_mib(space, cell) for cell in cells}
-    maker = _Maker(space, digests, footprints, constant)
+    sizes = {cell.number: _size(space, cell) for cell in cells}
+    maker = _Maker(space, digests, sizes, constant)
     specs = (maker.spec(cell, seed) for cell, seed in pairs)
-    return iter(sorted(specs, key=_shuffled) if space.policy.order == "shuffled" else specs)
+    return _ranked(space, sorted(specs, key=_shuffled) if space.policy.order == "shuffled" else specs)
 
 
 def run_id(sweep: str, config: TrainConfig, digest: str | None = None) -> str:
@@ -84,8 +84,8 @@ class _Maker:
 
     space: SearchSpace
     digests: Mapping[InputFiles, str]
-    footprints: Mapping[int, int]
-    """Peak memory by number of the cell, MiB."""
+    sizes: Mapping[int, Mapping[str, Any]]
+    """Memory and arithmetic of a run, by number of the cell."""
     constant: frozenset[str]
     """Axes of one value, which a slug leaves out."""
 
@@ -105,12 +105,27 @@ class _Maker:
             config=config,
             metric=Metric(name=space.metric.name, goal=space.metric.direction),
             timeout_s=space.policy.timeout_s,
-            footprint_mib=self.footprints[cell.number],
+            **self.sizes[cell.number],
         )
 
 
-def _footprint_mib(space: SearchSpace, cell: Cell) -> int:
-    return space.resources.gpu_memory_mib or footprint_mib(config_of(space, cell))
+def _size(space: SearchSpace, cell: Cell) -> dict[str, Any]:
+    config, fixed_mib = config_of(space, cell), space.resources.gpu_memory_mib
+    return {
+        "footprint_mib": fixed_mib or footprint_mib(config),
+        "gpu_footprint_mib": fixed_mib or gpu_footprint_mib(config),
+        "memory_is_fixed": bool(fixed_mib),
+        "signature": memory_signature(config),
+        "work_gflop": work_gflop(config),
+    }
+
+
+def _ranked(space: SearchSpace, specs: Iterable[RunSpec]) -> Iterator[RunSpec]:
+    """With seeds last, the runs of one seed have one rank; else every run has its own."""
+    seeds = {seed: rank for rank, seed in enumerate(space.seeds)}
+    for place, spec in enumerate(specs):
+        rank = seeds[spec.seed] if space.policy.order == "seeds_last" else place
+        yield spec.model_copy(update={"rank": rank})
 
 
 def _shuffled(spec: RunSpec) -> str:

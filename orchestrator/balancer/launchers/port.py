@@ -12,7 +12,9 @@ class Launched(NamedTuple):
 
     worker_id: str
     memory_mib: int
-    """At least so much is in its hands now."""
+    """Of the machine's memory, at least so much is in its hands now."""
+    pids: tuple[int, ...] = ()
+    """Its processes, as the driver of a GPU numbers them."""
 
 
 class Launcher(Protocol):

@@ -1,6 +1,6 @@
 """Workers as processes of this machine, each in a session of its own.
 
-A worker is known by its command line, `-m worker --id ID --installation HOME`, so a balancer that starts anew finds
+A worker is known by the end of its command line, `--installation HOME --id ID`, so a balancer that starts anew finds
 what another one launched, and touches nothing else.
 """
 
@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -25,11 +25,17 @@ _MIB = 1 << 20
 class ProcessLauncher:
     """Launches `python -m worker`."""
 
-    def __init__(self, home: Path, environment: Mapping[str, str], *, threads: int) -> None:
-        """`environment` tells workers where Redis and MLflow are; each worker computes with `threads` threads."""
+    def __init__(
+        self, home: Path, environment: Mapping[str, str], *, threads: int, command: Sequence[str] = ()
+    ) -> None:
+        """`environment` tells workers where Redis and MLflow are; each worker computes with `threads` threads.
+
+        `command` starts a worker; `python -m worker` where none is given.
+        """
         self._installation = str(home)
         self._logs = home / "logs" / "workers"
-        self._environment = {**environment, **_single_device(threads)}
+        self._command = list(command) or [sys.executable, "-m", "worker"]
+        self._environment = {**environment, **_threads(threads)}
         self._processes: dict[str, psutil.Process] = self._find()
 
     def start(self, worker: Worker) -> None:
@@ -39,8 +45,8 @@ class ProcessLauncher:
         self._logs.mkdir(parents=True, exist_ok=True)
         with (self._logs / f"{worker.worker_id}.log").open("ab") as log:
             process = psutil.Popen(
-                [sys.executable, *_arguments(self._installation), worker.worker_id],
-                env={**os.environ, **self._environment},
+                [*self._command, *_arguments(self._installation), worker.worker_id],
+                env={**os.environ, **self._environment, **_device(worker)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -51,7 +57,11 @@ class ProcessLauncher:
     def alive(self) -> dict[str, Launched]:
         """The workers that live; those that ended are reaped."""
         self._processes = {name: process for name, process in self._processes.items() if _lives(process)}
-        return {name: Launched(name, _memory_mib(process)) for name, process in self._processes.items()}
+        families = _families([process.pid for process in self._processes.values()])
+        return {
+            name: Launched(name, _memory_mib(families[process.pid]), tuple(families[process.pid]))
+            for name, process in self._processes.items()
+        }
 
     def ask_to_leave(self, worker_id: str) -> None:
         """Send SIGTERM to the supervisor alone; the run in its child goes on."""
@@ -71,20 +81,20 @@ class ProcessLauncher:
         found = {}
         for process in psutil.process_iter(["cmdline"]):
             command = process.info["cmdline"] or []
-            if command[1:-1] == marks and _parent_is_no_worker(process, marks):
+            if command[-len(marks) - 1 : -1] == marks and _parent_is_no_worker(process, marks):
                 found[command[-1]] = process
         return found
 
 
 def _arguments(installation: str) -> list[str]:
-    return ["-m", "worker", "--installation", installation, "--id"]
+    return ["--installation", installation, "--id"]
 
 
 def _parent_is_no_worker(process: psutil.Process, marks: list[str]) -> bool:
     """A run's process is a fork of its supervisor and shares its command line."""
     try:
         parent = process.parent()
-        return parent is None or parent.cmdline()[1:-1] != marks
+        return parent is None or parent.cmdline()[-len(marks) - 1 : -1] != marks
     except psutil.Error:
         return True
 
@@ -106,18 +116,45 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _memory_mib(process: psutil.Process) -> int:
+def _families(pids: Sequence[int]) -> dict[int, list[int]]:
+    """Each process with its descendants, from one look at the process table."""
+    if not pids:
+        return {}
+    children: dict[int, list[int]] = {}
+    for process in psutil.process_iter(["ppid"]):
+        children.setdefault(process.info["ppid"], []).append(process.pid)
+    return {pid: list(_descendants(pid, children)) for pid in pids}
+
+
+def _descendants(pid: int, children: Mapping[int, list[int]]) -> Iterator[int]:
+    yield pid
+    for child in children.get(pid, []):
+        yield from _descendants(child, children)
+
+
+def _memory_mib(pids: Sequence[int]) -> int:
     """Of the supervisor and its run, which share pages, the larger one: a lower bound of what both hold."""
     sizes = [0]
-    for member in [process, *_children(process)]:
+    for pid in pids:
         with contextlib.suppress(psutil.NoSuchProcess):
-            sizes.append(member.memory_info().rss)
+            sizes.append(psutil.Process(pid).memory_info().rss)
     return max(sizes) // _MIB
 
 
-def _single_device(threads: int) -> dict[str, str]:
+def _device(worker: Worker) -> dict[str, str]:
+    """Pin the worker to its device, by UUID, and tell it what one run may use."""
+    visible = "-1" if worker.device == "cpu" else worker.device
     return {
-        "CUDA_VISIBLE_DEVICES": "-1",
+        "CUDA_VISIBLE_DEVICES": visible,
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "HDSMLM_DEVICE": worker.device,
+        "HDSMLM_CAP_MIB": str(worker.cap_mib),
+    }
+
+
+def _threads(threads: int) -> dict[str, str]:
+    return {
         "HDSMLM_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.balancer.launchers.port import Launched
-from orchestrator.balancer.observation import Device
+from orchestrator.balancer.readings import Reading
 from orchestrator.records import Worker
 from orchestrator.redis_door import Redis
 from worker.link import Link
@@ -17,10 +18,13 @@ from worker.spec import ReportKind
 class FakeProbe:
     """Devices that a test sets."""
 
-    devices: tuple[Device, ...] = (Device("cpu", total_mib=16_000, free_mib=15_000, slots=1),)
+    devices: tuple[Reading, ...] = (Reading("cpu", "CPU", 0.0, total_mib=16_000, free_mib=15_000, slots=1),)
 
-    def read(self) -> tuple[Device, ...]:
-        return self.devices
+    def read(self) -> tuple[Reading, ...]:
+        return tuple(replace(device, at=time.time()) for device in self.devices)
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass

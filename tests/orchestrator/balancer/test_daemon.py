@@ -10,7 +10,7 @@ from rq.serializers import JSONSerializer
 
 from orchestrator.balancer.daemon import Daemon, only_one
 from orchestrator.balancer.leases import Leases
-from orchestrator.balancer.observation import Device
+from orchestrator.balancer.readings import Reading
 from orchestrator.balancer.snapshot import SNAPSHOT
 from orchestrator.balancer.status import read, render
 from orchestrator.errors import ServiceError
@@ -21,7 +21,7 @@ from orchestrator.settings import BalancerSettings
 from orchestrator.states import RunState
 from orchestrator.transport import Transport
 from tests.orchestrator.balancer.ghosts import FakeLauncher, FakeProbe, Ghost
-from tests.samples import submit
+from tests.samples import run_spec, submit, sweep_fields
 from worker.spec import (
     HEARTBEAT_TTL_S,
     FailureClass,
@@ -33,7 +33,7 @@ from worker.spec import (
     report_stream,
 )
 
-ROOMY = FakeProbe((Device("cpu", total_mib=16_000, free_mib=15_000, slots=2),))
+ROOMY = FakeProbe((Reading("cpu", "CPU", 0.0, total_mib=16_000, free_mib=15_000, slots=2),))
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def daemon(ledger: Ledger, leases: Leases, launcher: FakeLauncher, address: str)
 def new_daemon(ledger: Ledger, leases: Leases, launcher: FakeLauncher, address: str) -> Daemon:
     transport = Transport(connect(address, decode=False))
     daemon = Daemon(ledger, leases, transport, FakeProbe(), launcher, BalancerSettings())
+    daemon.losses = replace(daemon.losses, began=0.0)
     daemon.fencing_epoch = leases.next_fencing_epoch()
     return daemon
 
@@ -69,6 +70,10 @@ def under_way(daemon: Daemon, launcher: FakeLauncher, run_id: str = "a") -> tupl
     steps(daemon)
     assert daemon.ledger.run(run_id).state is RunState.RUNNING
     return ghost, run
+
+
+def end_back_off(daemon: Daemon, run_id: str) -> None:
+    daemon.ledger.redis.zadd("hdsmlm:delayed", {run_id: 0})
 
 
 def orders(address: str, worker_id: str) -> list[tuple[str, list[str]]]:
@@ -170,7 +175,7 @@ def test_a_run_that_has_taken_three_workers_down_stops(daemon: Daemon, launcher:
         ghost, _ = under_way(daemon, launcher)
         launcher.kill(ghost.worker.worker_id)
         daemon.step(0)
-        daemon.ledger.note("a", {"not_before": 0})
+        end_back_off(daemon, "a")
     assert daemon.ledger.run("a").state is RunState.FAILED
 
 
@@ -202,8 +207,8 @@ def test_running_out_of_memory_raises_the_footprint_for_the_next_attempt(
     ghost, run = under_way(daemon, launcher)
     ghost.say(ReportKind.FAILED, "a", run.token, failure=FailureClass.OOM, signature="oom", message="too small")
     daemon.step(0)
-    again = daemon.ledger.run("a")
-    assert (again.state, again.footprint_mib) == (RunState.QUEUED, 1500)
+    assert daemon.ledger.run("a").state is RunState.QUEUED
+    assert daemon.experience.of("signature-1000", "CPU").floor_mib == round(1.5 * ghost.worker.cap_mib)
 
 
 def test_holding_a_sweep_orders_its_run_to_be_released_and_puts_it_back(daemon: Daemon, launcher: FakeLauncher) -> None:
@@ -266,21 +271,23 @@ def test_a_launch_that_fails_gives_its_lease_back(daemon: Daemon, launcher: Fake
     launcher.fails = True
     submit(daemon.ledger, "a")
     daemon.step(0)
+    assert [worker.state for worker in daemon.leases.workers()] == [WorkerState.RELEASING]
+    daemon.ledger.mark_sweep("s", paused="by a person")
+    daemon.step(0)
     assert daemon.leases.workers() == []
     assert daemon.ledger.run("a").state is RunState.QUEUED
 
 
 def test_a_run_that_fits_nowhere_ends_as_infeasible_with_the_numbers(daemon: Daemon) -> None:
-    submit(daemon.ledger, "a")
-    daemon.ledger.note("a", {"footprint_mib": 99_000})
+    daemon.ledger.submit("s", [run_spec("a", footprint_mib=99_000)], sweep_fields())
     daemon.step(0)
     run = daemon.ledger.run("a")
     assert run.state is RunState.INFEASIBLE
-    assert "99000 MiB" in run.message
+    assert "123750 MiB" in run.message
 
 
 def test_a_worker_that_does_not_leave_in_time_is_killed(daemon: Daemon, launcher: FakeLauncher) -> None:
-    daemon.settings = replace(daemon.settings, stop_grace_s=0.0)
+    daemon.losses = replace(daemon.losses, settings=replace(daemon.settings, stop_grace_s=0.0))
     submit(daemon.ledger, "a")
     under_way(daemon, launcher)
     daemon.ledger.mark_sweep("s", hold="1")
@@ -384,7 +391,7 @@ def test_status_shows_the_snapshot_and_says_when_the_balancer_is_down(
     steps(daemon)
     seen = read(address)
     assert seen["up"]
-    assert [device["leased_mib"] for device in seen["devices"]] == [2048]
+    assert [device["leased_mib"] for device in seen["devices"]] == [1728 + 2496]
     assert {worker["run"] for worker in seen["workers"]} == {"a", "b"}
     assert seen["sweeps"][0]["queued"] == 1
     assert "slug-a" in render(seen)

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from orchestrator.balancer.observation import (
     Action,
     Assign,
+    Demand,
     Device,
     Drain,
     DrainReason,
     Observation,
-    PendingRun,
+    Reap,
     Refuse,
     Start,
     SweepView,
@@ -20,139 +23,299 @@ from orchestrator.balancer.observation import (
 from orchestrator.balancer.policy import decide, headroom_mib
 from orchestrator.records import WorkerState
 
-CPU = Device("cpu", total_mib=16_000, free_mib=14_000, slots=2, reserve_mib=1000)
-IDLE = WorkerView("w1", "s", "cpu", 2048, 500, WorkerState.IDLE)
-EMPTY = Observation(devices=(CPU,), workers=(), sweeps=(SweepView("s"),), pending=())
+GPU = Device("GPU-0", total_mib=80_000, free_mib=80_000, slots=8, model="H", overhead_mib=1000, safety_mib=800)
+TWO = (GPU, replace(GPU, device_id="GPU-1"))
+IDLE = WorkerView("w1", "s", "GPU-0", 11_000, 0, WorkerState.IDLE, signature="ten")
+BUSY = replace(IDLE, worker_id="w2", state=WorkerState.BUSY, run_id="x", observed_mib=9000)
+EMPTY = Observation(devices=(GPU,), workers=(), sweeps=(SweepView("s"),), demands=())
 
 
-def pending(*footprints: int, sweep: str = "s") -> tuple[PendingRun, ...]:
-    return tuple(PendingRun(f"{sweep}{index}", sweep, mib, index) for index, mib in enumerate(footprints))
+def demand(need_mib: int, *run_ids: str, **fields: Any) -> Demand:
+    """Runs that need so much on the one model of device."""
+    given = {"sweep": "s", "signature": f"{need_mib}", "expected_s": 600.0, **fields}
+    return Demand(run_ids=run_ids or (f"r{need_mib}",), needs_mib={"H": need_mib}, **given)
 
 
 def kinds(actions: tuple[Action, ...]) -> list[type[Action]]:
     return [type(action) for action in actions]
 
 
+def busy(lease_mib: int, **fields: Any) -> WorkerView:
+    return replace(BUSY, lease_mib=lease_mib, observed_mib=lease_mib - 500, **fields)
+
+
+def seen(*workers: WorkerView, **fields: Any) -> Observation:
+    """One GPU on which these workers hold what they were observed to hold."""
+    held = sum(worker.observed_mib for worker in workers)
+    given = {"devices": (replace(GPU, free_mib=80_000 - held),), **fields}
+    return replace(EMPTY, workers=workers, **given)
+
+
 def test_nothing_to_do_needs_no_action() -> None:
     assert decide(EMPTY) == ()
 
 
+def test_a_lease_is_the_cap_and_what_a_worker_holds_beside_it_in_steps() -> None:
+    (start,) = decide(replace(EMPTY, demands=(demand(10_000),)))
+    assert start == Start("s", "GPU-0", lease_mib=11_008, cap_mib=10_008, signature="10000")
+
+
 def test_workers_are_started_until_the_slots_are_taken() -> None:
-    actions = decide(replace(EMPTY, pending=pending(2000, 2000, 2000)))
-    assert actions == (Start("s", "cpu", 2048), Start("s", "cpu", 2048))
+    two_slots = replace(GPU, slots=2)
+    actions = decide(replace(EMPTY, devices=(two_slots,), demands=(demand(100, "a", "b", "c"),)))
+    assert kinds(actions) == [Start, Start]
 
 
 def test_no_worker_is_started_beyond_the_headroom() -> None:
-    assert kinds(decide(replace(EMPTY, pending=pending(9000, 9000)))) == [Start]
+    actions = decide(replace(EMPTY, demands=(demand(30_000, "a", "b", "c"),)))
+    assert kinds(actions) == [Start, Start]
 
 
-def test_an_idle_worker_is_given_the_next_run_before_another_is_started() -> None:
-    actions = decide(replace(EMPTY, workers=(IDLE,), pending=pending(2000)))
-    assert actions == (Assign("s0", "w1"),)
+def test_memory_that_was_promised_and_not_yet_taken_is_not_free() -> None:
+    promised = replace(BUSY, lease_mib=60_000, observed_mib=0)
+    assert decide(seen(promised, demands=(demand(30_000),))) == ()
 
 
-def test_a_worker_that_is_starting_counts_as_help_on_its_way() -> None:
-    starting = replace(IDLE, state=WorkerState.STARTING)
-    assert decide(replace(EMPTY, workers=(starting,), pending=pending(2000))) == ()
+def test_memory_of_foreigners_is_left_to_them_even_while_they_do_not_use_it() -> None:
+    shared = replace(GPU, foreign_mib=60_000)
+    assert decide(replace(EMPTY, devices=(shared,), demands=(demand(30_000),))) == ()
+
+
+@pytest.mark.parametrize("obstacle", [{"trouble": "Xid 79"}, {"blind": "its last reading is 9 s old"}])
+def test_nothing_starts_on_a_device_that_is_unwell_or_was_not_read(obstacle: dict[str, str]) -> None:
+    assert decide(replace(EMPTY, devices=(replace(GPU, **obstacle),), demands=(demand(100),))) == ()
+
+
+def test_a_warm_worker_gets_its_next_run_on_a_stale_reading_but_not_on_a_sick_device() -> None:
+    queue = (demand(10_000, signature="ten"),)
+    blind = decide(seen(IDLE, devices=(replace(GPU, blind="old"),), demands=queue))
+    sick = decide(seen(IDLE, devices=(replace(GPU, trouble="Xid 79"),), demands=queue))
+    assert kinds(blind) == [Assign]
+    assert sick == (Drain("w1", DrainReason.MAKE_ROOM),)
+
+
+def test_no_worker_starts_beside_one_that_ramps_unless_the_driver_tells_them_apart() -> None:
+    ramping = busy(20_000, ramping=True)
+    blind = replace(GPU, attributed=False, free_mib=60_500)
+    assert decide(seen(ramping, devices=(blind,), demands=(demand(10_000),))) == ()
+    assert kinds(decide(seen(ramping, demands=(demand(10_000),)))) == [Start]
+
+
+def test_on_a_device_that_does_not_tell_processes_apart_one_worker_starts_at_a_time() -> None:
+    blind = replace(GPU, attributed=False)
+    assert kinds(decide(replace(EMPTY, devices=(blind,), demands=(demand(1000, "a", "b"),)))) == [Start]
+
+
+def test_an_idle_worker_is_given_the_next_run_that_fits_before_another_is_started() -> None:
+    assert decide(seen(IDLE, demands=(demand(9_900),))) == (Assign("r9900", "w1"),)
 
 
 def test_a_run_never_goes_to_a_worker_whose_lease_is_too_small() -> None:
-    one_slot = replace(CPU, slots=1)
-    actions = decide(replace(EMPTY, devices=(one_slot,), workers=(IDLE,), pending=pending(3000)))
+    full = replace(GPU, slots=1)
+    assert decide(seen(IDLE, devices=(full,), demands=(demand(10_001),))) == (Drain("w1", DrainReason.MAKE_ROOM),)
+
+
+def test_where_memory_is_scarce_a_worker_does_not_waste_its_lease_on_a_small_run() -> None:
+    large = replace(IDLE, lease_mib=40_000)
+    queue = (demand(39_000, "big", sweep="t"), demand(12_000, "small"))
+    sweeps = (SweepView("s"), SweepView("t"))
+    other = busy(39_000, sweep="t")
+    actions = decide(seen(large, other, sweeps=sweeps, demands=queue))
     assert actions == (Drain("w1", DrainReason.MAKE_ROOM),)
 
 
-def test_a_new_worker_gets_a_lease_for_the_largest_pending_run_of_its_sweep() -> None:
-    actions = decide(replace(EMPTY, devices=(replace(CPU, slots=1),), pending=pending(1000, 4000)))
-    assert actions == (Start("s", "cpu", 4032),)
+def test_where_slots_run_out_first_any_lease_that_fits_serves_any_run() -> None:
+    roomy = replace(IDLE, lease_mib=9_000)
+    assert decide(seen(roomy, demands=(demand(500),))) == (Assign("r500", "w1"),)
 
 
-def test_the_first_run_starts_with_its_own_footprint_where_the_largest_does_not_fit() -> None:
-    full = replace(CPU, free_mib=4000)
-    assert decide(replace(EMPTY, devices=(full,), pending=pending(1000, 12_000))) == (Start("s", "cpu", 1024),)
+def test_where_slots_run_out_first_a_lease_serves_the_largest_run_of_its_sweep() -> None:
+    starts = decide(replace(EMPTY, demands=(demand(500, "a"), demand(4000, "b", "c", "d"))))
+    assert {start.lease_mib for start in starts if isinstance(start, Start)} == {5056}
+
+
+def test_a_worker_that_is_starting_counts_as_help_on_its_way() -> None:
+    starting = replace(IDLE, state=WorkerState.STARTING, fresh=True)
+    assert decide(seen(starting, demands=(demand(9000),))) == ()
+
+
+def test_a_worker_gets_the_run_that_it_was_started_for_even_if_less_would_do_by_now() -> None:
+    fresh = replace(IDLE, fresh=True, signature="4000", lease_mib=30_000)
+    others = busy(47_000, ends_in_s=5000.0)
+    assert decide(seen(fresh, others, demands=(demand(4000), demand(50_000)))) == (Assign("r4000", "w1"),)
+
+
+def test_a_worker_whose_last_run_may_have_left_memory_behind_gets_none_and_is_kept() -> None:
+    settling = replace(IDLE, settling=True)
+    assert decide(seen(settling, devices=(replace(GPU, slots=1),), demands=(demand(9000),))) == ()
+
+
+def test_the_higher_priority_is_served_first() -> None:
+    sweeps = (SweepView("s"), SweepView("urgent", priority=90))
+    queue = (demand(10_000, "mine"), demand(1000, "theirs", sweep="urgent"))
+    (start,) = decide(replace(EMPTY, devices=(replace(GPU, slots=1),), sweeps=sweeps, demands=queue))
+    assert isinstance(start, Start)
+    assert start.sweep == "urgent"
+
+
+def test_memory_times_time_orders_the_queue_and_neglect_raises_a_run_in_it() -> None:
+    one = replace(EMPTY, devices=(replace(GPU, slots=1),))
+    large, small = demand(20_000, expected_s=1000), demand(1000, expected_s=1000)
+    assert decide(replace(one, demands=(small, large)))[0].signature == "20000"  # type: ignore[union-attr]
+    neglected = replace(small, waited_s=6 * 3600)
+    assert decide(replace(one, demands=(neglected, large)))[0].signature == "1000"  # type: ignore[union-attr]
+
+
+def test_the_order_that_a_sweep_asks_for_comes_before_size() -> None:
+    one = replace(EMPTY, devices=(replace(GPU, slots=1),))
+    second = demand(10_000, rank=1)
+    assert decide(replace(one, demands=(second, demand(1000))))[0].signature == "1000"  # type: ignore[union-attr]
+
+
+def test_the_tightest_device_is_chosen() -> None:
+    half = replace(GPU, device_id="GPU-1", foreign_mib=40_000)
+    (start,) = decide(replace(EMPTY, devices=(GPU, half), demands=(demand(20_000),)))
+    assert isinstance(start, Start)
+    assert start.device_id == "GPU-1"
+
+
+def test_runs_are_spread_over_empty_devices_before_they_share_one() -> None:
+    starts = decide(replace(EMPTY, devices=TWO, demands=(demand(10_000, "a", "b"),)))
+    assert {start.device_id for start in starts if isinstance(start, Start)} == {"GPU-0", "GPU-1"}
+
+
+def test_a_device_with_foreigners_is_the_last_choice_where_the_settings_say_so() -> None:
+    avoided = replace(GPU, avoided=True, free_mib=70_000)
+    (start,) = decide(replace(EMPTY, devices=(avoided, TWO[1]), demands=(demand(60_000),)))
+    assert isinstance(start, Start)
+    assert start.device_id == "GPU-1"
+
+
+def test_small_runs_pass_a_large_one_only_where_they_are_over_before_its_turn() -> None:
+    others = (busy(50_000, ends_in_s=1000.0),)
+    large = demand(69_000, expected_s=5000)
+    short, long = demand(9_000, "short", expected_s=900), demand(10_000, "long", expected_s=1100)
+    actions = decide(seen(*others, demands=(large, short, long)))
+    assert [action.signature for action in actions if isinstance(action, Start)] == ["9000"]
+
+
+def test_small_runs_that_leave_room_for_the_large_one_pass_it_however_long_they_are() -> None:
+    others = (busy(50_000, ends_in_s=1000.0),)
+    actions = decide(seen(*others, demands=(demand(60_000, expected_s=5000), demand(9_000, expected_s=math.inf))))
+    assert [action.signature for action in actions if isinstance(action, Start)] == ["9000"]
 
 
 def test_a_run_that_fits_no_device_is_refused_with_the_numbers() -> None:
-    (refused,) = decide(replace(EMPTY, pending=pending(15_000)))
-    assert refused == Refuse("s0", "needs 15000 MiB; the largest device can give 14744 MiB")
+    (refusal,) = decide(replace(EMPTY, demands=(demand(78_201),)))
+    assert refusal == Refuse("r78201", "needs 78201 MiB; the largest device, GPU-0, can give 78200 MiB")
 
 
-def test_a_run_that_fits_only_an_empty_device_waits_for_it() -> None:
-    busy = replace(IDLE, state=WorkerState.BUSY)
-    assert decide(replace(EMPTY, workers=(busy,), pending=pending(14_000))) == ()
+def test_nothing_is_refused_while_no_device_is_known() -> None:
+    assert decide(replace(EMPTY, devices=(), demands=(demand(10**9),))) == ()
 
 
-def test_the_higher_priority_is_served_first_then_the_place_in_the_queue() -> None:
-    sweeps = (SweepView("s"), SweepView("urgent", priority=90))
-    one_slot = replace(CPU, slots=1)
-    both = (*pending(1000), *pending(1000, sweep="urgent"))
-    assert decide(replace(EMPTY, devices=(one_slot,), sweeps=sweeps, pending=both)) == (Start("urgent", "cpu", 1024),)
+def test_a_run_that_needs_all_of_a_device_still_gets_it() -> None:
+    (start,) = decide(replace(EMPTY, demands=(demand(78_200),)))
+    assert isinstance(start, Start)
+    assert start.cap_mib == 78_200
+
+
+def test_further_runs_of_an_untried_signature_are_given_more_while_the_first_is_under_way() -> None:
+    untried = demand(10_000, "a", "b", unproven=frozenset({"H"}))
+    first, second = decide(replace(EMPTY, devices=TWO, demands=(untried,)))
+    assert isinstance(first, Start)
+    assert isinstance(second, Start)
+    assert (first.cap_mib, second.cap_mib) == (10_008, 16_024)
+
+
+def test_a_run_that_wants_its_device_to_itself_gets_it_and_all_of_its_memory() -> None:
+    alone = demand(1000, exclusive=True)
+    assert decide(seen(busy(2000), demands=(alone,))) == ()
+    (start,) = decide(replace(EMPTY, demands=(alone,)))
+    assert start == Start("s", "GPU-0", 79_200, 78_200, "1000", exclusive=True)
+    beside = replace(BUSY, exclusive=True)
+    assert decide(seen(beside, demands=(demand(100),))) == ()
+
+
+def test_one_run_more_is_not_added_where_it_would_bring_less_than_it_costs() -> None:
+    heavy = {("H", "heavy"): 0.7}
+    others = (busy(5000, signature="heavy", worker_id="w2"), busy(5000, signature="heavy", worker_id="w3"))
+    queue = (demand(4000, signature="heavy"),)
+    assert decide(seen(*others, demands=queue, loads=heavy)) == ()
+    assert kinds(decide(seen(*others, demands=queue, loads={("H", "heavy"): 0.3}))) == [Start]
+    assert kinds(decide(seen(*others, demands=queue))) == [Start]
+
+
+def test_a_warm_worker_too_many_leaves_instead_of_going_on() -> None:
+    heavy = {("H", "ten"): 0.7}
+    workers = (IDLE, replace(BUSY, worker_id="w2"), replace(BUSY, worker_id="w3"))
+    actions = decide(seen(*workers, demands=(demand(10_000, signature="ten"),), loads=heavy))
+    assert actions == (Drain("w1", DrainReason.MAKE_ROOM),)
+
+
+def test_a_worker_that_holds_more_than_its_lease_is_put_away_before_it_harms_a_neighbour() -> None:
+    over = replace(BUSY, observed_mib=11_500)
+    assert kinds(decide(seen(over))) == [Reap]
+    within_safety = replace(BUSY, observed_mib=11_300)
+    assert decide(seen(within_safety)) == ()
 
 
 def test_a_paused_sweep_starts_nothing_and_its_running_worker_goes_on() -> None:
-    busy = replace(IDLE, state=WorkerState.BUSY, run_id="x")
     sweeps = (SweepView("s", starts=False),)
-    assert decide(replace(EMPTY, sweeps=sweeps, workers=(busy,), pending=pending(1000))) == ()
+    assert decide(seen(BUSY, sweeps=sweeps, demands=(demand(1000),))) == ()
 
 
 def test_every_worker_of_a_held_sweep_is_drained_and_no_other() -> None:
-    busy = replace(IDLE, state=WorkerState.BUSY, run_id="x")
-    other = replace(busy, worker_id="w2", sweep="t")
     sweeps = (SweepView("s", starts=False, held=True), SweepView("t"))
-    assert decide(replace(EMPTY, sweeps=sweeps, workers=(busy, other))) == (Drain("w1", DrainReason.HELD),)
+    other = replace(BUSY, worker_id="w3", sweep="t")
+    assert decide(seen(BUSY, other, sweeps=sweeps)) == (Drain("w2", DrainReason.HELD),)
+
+
+@pytest.mark.parametrize("release", [True, False])
+def test_workers_leave_a_drained_device_and_none_starts_there(release: bool) -> None:
+    draining = {"GPU-0": release}
+    actions = decide(seen(BUSY, draining=draining, demands=(demand(1000),)))
+    assert actions == (Drain("w2", DrainReason.DEVICE, release=release),)
 
 
 def test_a_worker_is_drained_once() -> None:
-    draining = replace(IDLE, state=WorkerState.DRAINING)
+    draining = replace(BUSY, state=WorkerState.DRAINING)
     sweeps = (SweepView("s", starts=False, held=True),)
-    assert decide(replace(EMPTY, sweeps=sweeps, workers=(draining,))) == ()
-    assert decide(replace(EMPTY, workers=(draining,), shutting_down=True)) == ()
+    assert decide(seen(draining, sweeps=sweeps)) == ()
+    assert decide(seen(draining, shutting_down=True)) == ()
 
 
 def test_an_idle_worker_is_kept_warm_for_a_while_and_then_leaves() -> None:
-    assert decide(replace(EMPTY, workers=(replace(IDLE, idle_s=5),))) == ()
-    assert decide(replace(EMPTY, workers=(replace(IDLE, idle_s=31),))) == (Drain("w1", DrainReason.IDLE),)
+    assert decide(seen(replace(IDLE, idle_s=5))) == ()
+    assert decide(seen(replace(IDLE, idle_s=31))) == (Drain("w1", DrainReason.IDLE),)
 
 
 def test_an_idle_worker_leaves_at_once_where_another_sweep_waits_for_its_slot() -> None:
     sweeps = (SweepView("s"), SweepView("t"))
-    observation = replace(EMPTY, devices=(replace(CPU, slots=1),), sweeps=sweeps, workers=(IDLE,))
-    assert decide(replace(observation, pending=pending(100, sweep="t"))) == (Drain("w1", DrainReason.MAKE_ROOM),)
+    actions = decide(seen(IDLE, devices=(replace(GPU, slots=1),), sweeps=sweeps, demands=(demand(100, sweep="t"),)))
+    assert actions == (Drain("w1", DrainReason.MAKE_ROOM),)
 
 
-def test_an_exclusive_sweep_shares_its_device_with_nobody() -> None:
-    alone = (SweepView("s", exclusive=True), SweepView("t"))
-    busy = replace(IDLE, sweep="t", state=WorkerState.BUSY)
-    assert decide(replace(EMPTY, sweeps=alone, workers=(busy,), pending=pending(1000))) == ()
-    first = decide(replace(EMPTY, sweeps=alone, pending=pending(1000, 1000)))
-    assert first == (Start("s", "cpu", 1024, exclusive=True),)
-    beside = replace(IDLE, state=WorkerState.BUSY, exclusive=True)
-    assert decide(replace(EMPTY, sweeps=alone, workers=(beside,), pending=pending(1000, sweep="t"))) == ()
-
-
-def test_a_lease_covers_what_a_worker_holds_beside_its_run() -> None:
-    heavy = replace(CPU, overhead_mib=500)
-    observation = replace(EMPTY, devices=(heavy,), pending=pending(2000))
-    assert decide(observation)[0] == Start("s", "cpu", 2560)
-    assert kinds(decide(replace(observation, workers=(replace(IDLE, lease_mib=2499),)))) == [Start]
-    assert kinds(decide(replace(observation, workers=(replace(IDLE, lease_mib=2500),)))) == [Assign]
+def test_a_lease_counts_until_its_memory_is_back_though_its_worker_is_gone() -> None:
+    releasing = replace(BUSY, state=WorkerState.RELEASING, lease_mib=60_000, observed_mib=0)
+    assert decide(seen(releasing, demands=(demand(30_000),))) == ()
 
 
 def test_shutting_down_drains_everybody_and_starts_nothing() -> None:
-    observation = replace(EMPTY, workers=(IDLE,), pending=pending(1000), shutting_down=True)
-    assert decide(observation) == (Drain("w1", DrainReason.SHUTDOWN),)
+    assert decide(seen(IDLE, demands=(demand(1000),), shutting_down=True)) == (Drain("w1", DrainReason.SHUTDOWN),)
 
 
 @pytest.mark.parametrize(
     ("workers", "free_mib", "expected"),
     [
-        ((), 14_000, 14_000 - 1000 - 1000 + 1000 - 256),
-        ((replace(IDLE, lease_mib=4000, observed_mib=0),), 14_000, 14_000 - 4000 - 1000 - 256),
-        ((replace(IDLE, lease_mib=4000, observed_mib=3000),), 11_000, 16_000 - 1000 - 2000 - 4000 - 256),
-        ((replace(IDLE, lease_mib=4000, observed_mib=5000),), 9_000, 16_000 - 1000 - 2000 - 4000 - 256),
+        ((), 70_000, 80_000 - 2000 - 10_000 - 800),
+        ((replace(IDLE, lease_mib=4000, observed_mib=0),), 70_000, 80_000 - 2000 - 10_000 - 4000 - 800),
+        ((replace(IDLE, lease_mib=4000, observed_mib=3000),), 67_000, 80_000 - 2000 - 10_000 - 4000 - 800),
+        ((replace(IDLE, lease_mib=4000, observed_mib=5000),), 50_000, 50_000 - 1000 - 800),
     ],
 )
-def test_headroom_counts_promises_and_foreign_memory(
+def test_headroom_is_the_lesser_of_what_is_free_and_what_is_not_promised(
     workers: tuple[WorkerView, ...], free_mib: int, expected: int
 ) -> None:
-    assert headroom_mib(replace(CPU, free_mib=free_mib), workers) == expected
+    device = replace(GPU, free_mib=free_mib, foreign_mib=10_000, reserve_mib=2000, growth_mib=1000)
+    assert headroom_mib(device, workers) == min(expected, free_mib)

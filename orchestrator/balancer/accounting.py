@@ -1,0 +1,229 @@
+"""The books of every device's memory: whose is what, what foreigners may take back, and what has been given back.
+
+    observed(lease) = memory of its processes where the driver tells it; else what the device gained while it ramped
+                      alone
+    foreign(device) = max(used − Σ observed, the highest of late, decaying); frozen while own memory is unattributed
+
+A lease whose worker is gone counts until its memory is seen free, or until a time limit: then what is left shows as
+foreign memory. No I/O: readings and leases go in, devices come out, and the simulator keeps its books with this code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from orchestrator.balancer.observation import Device
+from orchestrator.balancer.readings import Reading
+
+CPU = "cpu"
+ForeignPolicy = Literal["share", "avoid", "never"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a person has set for one device."""
+
+    reserve_mib: int = 0
+    workers: int = 0
+    """Most workers at once; 0: what the device bears."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the books are kept."""
+
+    poll_s: float = 1.0
+    """Time between two readings."""
+    slots: int = 8
+    """Most workers on a device that sets no limit itself."""
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    """By id or name of the device; `*` for all others."""
+    foreign: ForeignPolicy = "share"
+    """What a foreign process on a device means: use the rest, use it last, or stay away."""
+    hold_s: float = 60.0
+    """How long the highest foreign memory is remembered in full."""
+    half_life_s: float = 60.0
+    """How fast it is forgotten after that."""
+    growth_mib: int = 1024
+    """How much more a foreign process is expected to take between two readings."""
+    release_timeout_s: float = 30.0
+    """After which memory that was not given back counts as foreign."""
+    negligible_mib: int = 64
+    """Foreign memory that is nobody's business."""
+
+    def limits_of(self, reading: Reading) -> Limits:
+        """What applies to a device."""
+        named = (self.limits.get(key) for key in (reading.device_id, reading.name, "*"))
+        return next((limits for limits in named if limits), Limits())
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease as the ledger and the machine show it."""
+
+    worker_id: str
+    device_id: str
+    lease_mib: int
+    held_mib: int | None
+    """Memory of its processes; None where nobody tells."""
+    quiet: bool = False
+    """Whether its worker has no run, or had none when it left, and so holds nothing of a GPU."""
+    ramping: bool = False
+    gone_at: float = 0.0
+    """When its worker was gone; 0: it lives."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The state of the books."""
+
+    devices: tuple[Device, ...]
+    observed_mib: Mapping[str, int]
+    """By worker."""
+    released: frozenset[str]
+    """Workers that are gone and whose memory is back."""
+
+
+@dataclass(frozen=True)
+class _Foreign:
+    """The highest foreign memory of late, and when it was seen."""
+
+    mib: int = 0
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Ramp:
+    """What a device gained while one lease ramped, where the driver does not tell."""
+
+    before_mib: int
+    alone: bool = True
+    gained_mib: int = 0
+    at_end_mib: int | None = None
+    """Memory in use when its worker was gone."""
+
+
+class Books:
+    """Remembers, from reading to reading, what one reading cannot show."""
+
+    def __init__(self, rules: Rules, overheads_mib: Mapping[str, int] | None = None) -> None:
+        """`overheads_mib`: what a worker holds beside its run's cap, by model of device."""
+        self.rules = rules
+        self.overheads_mib = dict(overheads_mib or {})
+        self._foreign: dict[str, _Foreign] = {}
+        self._ramps: dict[str, _Ramp] = {}
+
+    def update(self, readings: Iterable[Reading], leases: Sequence[Lease], now: float) -> Account:
+        """Enter what was read and what is leased now."""
+        self._ramps = {lease.worker_id: self._ramps[lease.worker_id] for lease in leases if self._known(lease)}
+        devices, observed, released = [], {}, set()
+        for reading in readings:
+            here = [lease for lease in leases if lease.device_id == reading.device_id]
+            used = reading.total_mib - reading.driver_reserved_mib - reading.free_mib
+            self._follow_ramps(here, used)
+            observed.update({lease.worker_id: self._observed_mib(lease) for lease in here})
+            released |= {lease.worker_id for lease in here if self._is_released(lease, reading, used, now)}
+            own = sum(observed[lease.worker_id] for lease in here)
+            foreign = self._foreign_mib(reading, here, max(0, used - own), now)
+            devices.append(self._device(reading, foreign, now))
+        return Account(tuple(devices), observed, frozenset(released))
+
+    def dump(self) -> dict[str, Any]:
+        """What the next balancer must know, as JSON values."""
+        return {name: [seen.mib, seen.at] for name, seen in self._foreign.items()}
+
+    def load(self, dumped: Mapping[str, Sequence[float]]) -> None:
+        """Take over from an earlier balancer."""
+        self._foreign = {name: _Foreign(int(mib), at) for name, (mib, at) in dumped.items()}
+
+    def _known(self, lease: Lease) -> bool:
+        return lease.worker_id in self._ramps and not lease.quiet
+
+    def _follow_ramps(self, here: Sequence[Lease], used_mib: int) -> None:
+        blind = [lease for lease in here if lease.held_mib is None and not lease.quiet]
+        ramping = [lease for lease in blind if lease.ramping and not lease.gone_at]
+        for lease in blind:
+            ramp = self._ramps.setdefault(lease.worker_id, _Ramp(used_mib, alone=len(ramping) == 1))
+            if lease.gone_at:
+                at_end = ramp.at_end_mib if ramp.at_end_mib is not None else used_mib
+                ramp = replace(ramp, at_end_mib=at_end)
+            elif lease.ramping:
+                ramp = replace(ramp, alone=ramp.alone and len(ramping) == 1)
+            elif ramp.alone and not ramp.gained_mib:
+                ramp = replace(ramp, gained_mib=min(max(0, used_mib - ramp.before_mib), lease.lease_mib))
+            self._ramps[lease.worker_id] = ramp
+
+    def _observed_mib(self, lease: Lease) -> int:
+        if lease.held_mib is not None:
+            return lease.held_mib
+        ramp = self._ramps.get(lease.worker_id)
+        return ramp.gained_mib if ramp else 0
+
+    def _is_released(self, lease: Lease, reading: Reading, used_mib: int, now: float) -> bool:
+        if not lease.gone_at:
+            return False
+        if now - lease.gone_at > self.rules.release_timeout_s:
+            return True
+        if reading.at <= lease.gone_at:
+            return False
+        if lease.quiet or lease.held_mib is not None:
+            return not lease.held_mib
+        ramp = self._ramps.get(lease.worker_id)
+        if ramp is None or not ramp.gained_mib or ramp.at_end_mib is None:
+            return False
+        return ramp.at_end_mib - used_mib >= 0.9 * ramp.gained_mib
+
+    def _foreign_mib(self, reading: Reading, here: Sequence[Lease], seen_mib: int, now: float) -> int:
+        last = self._foreign.get(reading.device_id, _Foreign())
+        if any(lease.held_mib is None and not lease.quiet and not self._is_attributed(lease) for lease in here):
+            return last.mib
+        overdue_s = max(0.0, now - last.at - self.rules.hold_s)
+        remembered = round(last.mib * math.exp2(-overdue_s / self.rules.half_life_s))
+        if seen_mib >= remembered:
+            self._foreign[reading.device_id] = _Foreign(seen_mib, now)
+        return max(seen_mib, remembered)
+
+    def _is_attributed(self, lease: Lease) -> bool:
+        ramp = self._ramps.get(lease.worker_id)
+        return bool(ramp and ramp.gained_mib and not lease.gone_at)
+
+    def _device(self, reading: Reading, foreign_mib: int, now: float) -> Device:
+        limits = self.rules.limits_of(reading)
+        foreigners = foreign_mib > self.rules.negligible_mib
+        slots = min(filter(None, (limits.workers, reading.slots)), default=self.rules.slots)
+        return Device(
+            reading.device_id,
+            total_mib=reading.total_mib - reading.driver_reserved_mib,
+            free_mib=reading.free_mib,
+            slots=slots,
+            model=reading.model,
+            name=reading.name or reading.device_id,
+            reserve_mib=limits.reserve_mib,
+            overhead_mib=self.overheads_mib.get(reading.model, 0),
+            foreign_mib=foreign_mib,
+            growth_mib=self.rules.growth_mib if foreigners and reading.device_id != CPU else 0,
+            safety_mib=_safety_mib(reading),
+            attributed=reading.processes is not None or reading.device_id == CPU,
+            avoided=foreigners and self.rules.foreign == "avoid",
+            trouble=reading.trouble,
+            blind=self._why_blind(reading, foreigners, now),
+        )
+
+    def _why_blind(self, reading: Reading, foreigners: bool, now: float) -> str:
+        if now - reading.at > 2 * self.rules.poll_s + 0.25:
+            return f"its last reading is {now - reading.at:.0f} s old"
+        if foreigners and self.rules.foreign == "never" and reading.device_id != CPU:
+            return "a foreign process is on it, and the settings say never"
+        return ""
+
+
+def _safety_mib(reading: Reading) -> int:
+    """Left alone: 256 MiB or 1 %; 15 % of unified memory; 2.5 GiB where processes are hidden (WSL2)."""
+    usual = max(256, reading.total_mib // 100)
+    if reading.unified:
+        return max(usual, reading.total_mib * 15 // 100)
+    hidden = reading.processes is None and reading.device_id != CPU
+    return max(usual, min(2560, reading.total_mib // 10)) if hidden else usual

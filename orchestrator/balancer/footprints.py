@@ -1,0 +1,77 @@
+"""How much memory a run is given: predicted by arithmetic first, then learned from the runs of its signature.
+
+nothing known                 1.25 × predicted            the prediction is within a quarter
+one has passed an epoch       max(predicted, 1.1 × its peak so far)
+one has finished              1.04 × the highest peak + 64 MiB
+one went over its cap         at least 1.5 × that cap, until one finishes
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+MARGIN_UNKNOWN = 1.25
+MARGIN_UNFINISHED = 1.1
+MARGIN_FINISHED = 1.04
+MARGIN_MIB = 64
+GROWTH_AFTER_OOM = 1.5
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the runs of one memory signature have shown on one model of device."""
+
+    peak_mib: int = 0
+    """Highest peak of finished runs."""
+    finished: int = 0
+    provisional_mib: int = 0
+    """Highest peak of runs that have passed their first epoch."""
+    floor_mib: int = 0
+    """What a run that went over its cap asks for."""
+    ooms: int = 0
+    best_rate: float = 0.0
+    """Highest steps per second ever seen."""
+    pace_s: float = 0.0
+    """Time for each unit of a run's work, s; smoothed."""
+    load: float | None = None
+    """Share of the device that one run keeps busy."""
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether a run has passed its first epoch."""
+        return bool(self.finished or self.provisional_mib)
+
+    def passed_epoch(self, peak_mib: int) -> Learned:
+        """A run has passed an epoch with this peak so far."""
+        return replace(self, provisional_mib=max(self.provisional_mib, peak_mib))
+
+    def has_finished(self, peak_mib: int, pace_s: float = 0.0) -> Learned:
+        """A run has finished with this peak, at this pace."""
+        smoothed = 0.7 * self.pace_s + 0.3 * pace_s if self.pace_s else pace_s
+        return replace(
+            self,
+            peak_mib=max(self.peak_mib, peak_mib),
+            finished=self.finished + 1,
+            floor_mib=0,
+            pace_s=smoothed if pace_s else self.pace_s,
+        )
+
+    def went_over(self, cap_mib: int) -> Learned:
+        """A run has gone over its cap."""
+        return replace(self, floor_mib=max(self.floor_mib, round(cap_mib * GROWTH_AFTER_OOM)), ooms=self.ooms + 1)
+
+    def as_json(self) -> dict[str, Any]:
+        """Fields that tell something."""
+        return {name: value for name, value in asdict(self).items() if value not in (0, None)}
+
+
+def cap_mib(predicted_mib: int, learned: Learned, *, fixed: bool = False) -> int:
+    """What one run may use; `fixed`: the user has said it, and only a run that went over it changes it."""
+    if fixed:
+        return max(predicted_mib, learned.floor_mib)
+    if learned.finished:
+        return max(round(learned.peak_mib * MARGIN_FINISHED) + MARGIN_MIB, learned.floor_mib)
+    if learned.provisional_mib:
+        return max(predicted_mib, round(learned.provisional_mib * MARGIN_UNFINISHED), learned.floor_mib)
+    return max(round(predicted_mib * MARGIN_UNKNOWN), learned.floor_mib)

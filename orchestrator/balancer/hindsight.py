@@ -1,0 +1,91 @@
+"""What a decision would look at now, put together without a balancer: from its last snapshot and from the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from orchestrator.balancer.accounting import Books, Rules
+from orchestrator.balancer.experience import Experience
+from orchestrator.balancer.leases import Leases
+from orchestrator.balancer.observation import Demand, Device, Observation, WorkerView
+from orchestrator.balancer.observer import Observer, World
+from orchestrator.balancer.readings import Reading
+from orchestrator.ledger import RANK, Ledger, QueueLine
+from orchestrator.records import Group, Run, WorkerState
+
+_Seen = TypeVar("_Seen", Device, WorkerView)
+_FIELDS = {"device": "device_id", "worker": "worker_id", "run": "run_id"}
+"""Keys of the snapshot that are called otherwise in a decision."""
+
+
+class Hindsight(Observer):
+    """An observer that sees the machine only as the last balancer saw it; queues and experience are those of now."""
+
+    def __init__(self, ledger: Ledger, seen: Mapping[str, Any]) -> None:
+        self.experience = Experience(ledger.redis)
+        super().__init__(ledger, Leases(ledger.redis), self.experience, Books(Rules()))
+        self._seen = seen
+
+    def recall(self) -> Observation:
+        """Devices and workers of the snapshot; what a person has closed or opened since counts."""
+        self.refresh(())
+        world = World(tuple(map(_reading, self._seen["devices"])), {})
+        now, account = self.look((), world, idle_worker_s=0.0)
+        troubles = {device.device_id: device.trouble for device in account.devices}
+        return replace(
+            now,
+            devices=tuple(_device(device, troubles[device["device"]]) for device in self._seen["devices"]),
+            workers=tuple(map(_worker, self._seen["workers"])),
+        )
+
+    def demand_of(self, run: Run, observation: Observation) -> Demand:
+        """The line of the queue that the run stands in; one of its own, where it waits outside of the queue."""
+        group = group_of(run)
+        alone = QueueLine(group, 1, 0.0, (run.run_id,), run.position // RANK)
+        own = self._demand(run.sweep, alone, {device.model for device in observation.devices}, time.time())
+        return next((demand for demand in observation.demands if _are_alike(demand, own)), own)
+
+
+def group_of(run: Run) -> Group:
+    """What the run needs; for itself, where it went over its cap again and again."""
+    alone = Group.of(run.spec, exclusive=True)
+    return alone if run.group == alone.name else Group.of(run.spec, exclusive=False)
+
+
+def _are_alike(one: Demand, other: Demand) -> bool:
+    return (one.sweep, one.signature, one.exclusive, one.work) == (
+        other.sweep,
+        other.signature,
+        other.exclusive,
+        other.work,
+    )
+
+
+def _reading(device: Mapping[str, Any]) -> Reading:
+    return Reading(
+        device["device"],
+        device["model"],
+        device["read_at"],
+        total_mib=device["total_mib"],
+        free_mib=device["free_mib"],
+        slots=device["slots"],
+        trouble=device["trouble"],
+        name=device["name"],
+    )
+
+
+def _device(device: Mapping[str, Any], trouble: str) -> Device:
+    return _read(Device, {**device, "trouble": trouble})
+
+
+def _worker(worker: Mapping[str, Any]) -> WorkerView:
+    return _read(WorkerView, {**worker, "state": WorkerState(worker["state"])})
+
+
+def _read(kind: type[_Seen], seen: Mapping[str, Any]) -> _Seen:
+    known = {field.name for field in fields(kind)}
+    named = {_FIELDS.get(key, key): value for key, value in seen.items() if value is not None}
+    return kind(**{name: value for name, value in named.items() if name in known})

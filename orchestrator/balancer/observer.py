@@ -1,0 +1,192 @@
+"""Puts together what a decision may look at: readings, leases, queues and experience become one `Observation`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator.balancer.accounting import Account, Books, Lease
+from orchestrator.balancer.closures import Closures
+from orchestrator.balancer.experience import Experience
+from orchestrator.balancer.launchers.port import Launched
+from orchestrator.balancer.leases import Leases
+from orchestrator.balancer.observation import Demand, Device, Observation, SweepView, WorkerView
+from orchestrator.balancer.readings import Reading
+from orchestrator.ledger import Ledger, QueueLine
+from orchestrator.records import Run, Sweep, Worker, WorkerState
+from orchestrator.states import UNDER_WAY, RunState
+
+_HEADS = 16
+"""Runs of each line of the queue that one decision may start."""
+_LEFT_BEHIND_MIB = 64
+"""Memory of a worker without a run that is nobody's business."""
+_SETTLED_AFTER_S = 30.0
+
+
+@dataclass(frozen=True)
+class World:
+    """The machine as it was last seen."""
+
+    readings: tuple[Reading, ...]
+    launched: Mapping[str, Launched]
+    """Workers that live, by id."""
+
+
+class Observer:
+    """Reads the ledger; keeps the books between one look and the next."""
+
+    def __init__(self, ledger: Ledger, leases: Leases, experience: Experience, books: Books) -> None:
+        self._ledger, self._leases, self._experience = ledger, leases, experience
+        self.books = books
+        self.closures = Closures(ledger.redis)
+        self.sweeps: dict[str, Sweep] = {}
+        """Sweeps with runs that are not over."""
+        self.counts: dict[str, dict[RunState, int]] = {}
+        """Their runs by state."""
+        self.runs: dict[str, Run] = {}
+        """Runs that workers have, as they were at the last refreshment."""
+        self._pids: dict[str, tuple[int, ...]] = {}
+        """Processes that workers were last seen to have."""
+        self._quarantined: Mapping[str, str] = {}
+        self._drained: Mapping[str, bool] = {}
+
+    def refresh(self, workers: Iterable[Worker]) -> None:
+        """Read anew what changes seldom."""
+        counts = {name: self._ledger.counts(name) for name in self._ledger.sweeps()}
+        self.counts = {name: count for name, count in counts.items() if any(count[state] for state in UNDER_WAY)}
+        self.sweeps = {name: self._ledger.sweep(name) for name in self.counts}
+        self.runs = {run.run_id: run for run in self._ledger.runs_by_id(w.run_id for w in workers if w.run_id)}
+        self._quarantined, self._drained = self.closures.quarantined(), self.closures.drained()
+
+    def look(self, workers: Sequence[Worker], world: World, *, idle_worker_s: float) -> tuple[Observation, Account]:
+        """What a decision may look at now."""
+        now = time.time()
+        readings = [self._judged(reading) for reading in world.readings]
+        models = {reading.device_id: reading.model for reading in readings}
+        self.books.overheads_mib = {model: self._experience.overhead_mib(model) for model in set(models.values())}
+        self._pids = {worker.worker_id: self._pids_of(worker, world) for worker in workers}
+        held = {worker.worker_id: self._held_mib(worker, readings, world) for worker in workers}
+        account = self.books.update(readings, [_lease(worker, held[worker.worker_id]) for worker in workers], now)
+        here = {reading.device_id: reading for reading in readings}
+        observation = Observation(
+            devices=account.devices,
+            workers=tuple(self._view(worker, account, here.get(worker.device), now) for worker in workers),
+            sweeps=tuple(map(_sweep_view, self.sweeps.values())),
+            demands=tuple(self._demands(set(models.values()), now)),
+            loads=self._experience.loads(),
+            idle_worker_s=idle_worker_s,
+            shutting_down=self._leases.shutting_down(),
+            draining=self._drained,
+        )
+        return observation, account
+
+    def _pids_of(self, worker: Worker, world: World) -> tuple[int, ...]:
+        launched = world.launched.get(worker.worker_id)
+        return launched.pids if launched else self._pids.get(worker.worker_id, ())
+
+    def _held_mib(self, worker: Worker, readings: Sequence[Reading], world: World) -> int | None:
+        """Memory of a worker's processes on its device; None where nobody tells."""
+        if worker.device == "cpu":
+            launched = world.launched.get(worker.worker_id)
+            return launched.memory_mib if launched else 0
+        reading = next((one for one in readings if one.device_id == worker.device), None)
+        pids = self._pids[worker.worker_id]
+        if reading is None or reading.processes is None or (worker.gone_at and not pids):
+            return None
+        return sum(reading.processes.get(pid, 0) for pid in pids)
+
+    def left_s(self, sweep: str, observation: Observation) -> float:
+        """How long the sweep will take at the present number of runs at once; infinite where that is not known."""
+        running = [worker.ends_in_s for worker in observation.workers if worker.sweep == sweep and worker.run_id]
+        waiting = [demand for demand in observation.demands if demand.sweep == sweep]
+        work_s = sum((demand.count or len(demand.run_ids)) * demand.expected_s for demand in waiting)
+        return (sum(running) + work_s) / max(len(running), 1) if running or waiting else 0.0
+
+    def _judged(self, reading: Reading) -> Reading:
+        reason = self._quarantined.get(reading.device_id, "")
+        return replace(reading, trouble=reading.trouble or (reason and f"quarantined after {reason}"))
+
+    def _demands(self, models: set[str], now: float) -> Iterable[Demand]:
+        starting = [sweep for sweep in self.sweeps.values() if not (sweep.hold or sweep.paused)]
+        lines = ((sweep.name, line) for sweep in starting for line in self._ledger.queue(sweep.name, _HEADS))
+        return (self._demand(name, line, models, now) for name, line in lines)
+
+    def _demand(self, sweep: str, line: QueueLine, models: set[str], now: float) -> Demand:
+        group, experience = line.group, self._experience
+        return Demand(
+            sweep=sweep,
+            run_ids=line.run_ids,
+            needs_mib={model: experience.cap_mib(group, model) for model in models},
+            count=line.size,
+            signature=group.signature,
+            rank=line.rank,
+            expected_s=experience.expected_s(group, models),
+            work=group.work_gflop,
+            waited_s=now - line.served_at if line.served_at else 0.0,
+            exclusive=group.exclusive,
+            unproven=frozenset(m for m in models if not (group.fixed or experience.of(group.signature, m).is_proven)),
+        )
+
+    def _view(self, worker: Worker, account: Account, reading: Reading | None, now: float) -> WorkerView:
+        run = self.runs.get(worker.run_id)
+        return WorkerView(
+            worker.worker_id,
+            worker.sweep,
+            worker.device,
+            worker.lease_mib,
+            account.observed_mib.get(worker.worker_id, 0),
+            worker.state,
+            run_id=worker.run_id,
+            idle_s=now - worker.idle_since if worker.state is WorkerState.IDLE else 0.0,
+            exclusive=worker.exclusive,
+            ramping=_is_ramping(worker),
+            signature=worker.signature,
+            ends_in_s=run.ends_in_s if run and run.token else math.inf,
+            fresh=not worker.served,
+            settling=_is_settling(worker, account, reading, now),
+        )
+
+
+def _lease(worker: Worker, held_mib: int | None) -> Lease:
+    return Lease(
+        worker.worker_id,
+        worker.device,
+        worker.lease_mib,
+        held_mib,
+        quiet=worker.left_nothing if worker.gone_at else not worker.run_id,
+        ramping=_is_ramping(worker),
+        gone_at=worker.gone_at,
+    )
+
+
+def _is_ramping(worker: Worker) -> bool:
+    return bool(worker.run_id) and not worker.steady
+
+
+def _is_settling(worker: Worker, account: Account, reading: Reading | None, now: float) -> bool:
+    """Whether what a run left behind when it ended badly may still be there."""
+    since = worker.settling_since
+    if not since or worker.device == "cpu" or now - since > _SETTLED_AFTER_S:
+        return False
+    read_since = reading is not None and reading.at > since
+    return not read_since or account.observed_mib.get(worker.worker_id, 0) > _LEFT_BEHIND_MIB
+
+
+def _sweep_view(sweep: Sweep) -> SweepView:
+    return SweepView(sweep.name, sweep.policy.priority, not (sweep.hold or sweep.paused), sweep.hold)
+
+
+def rates_by_device(
+    workers: Iterable[Worker], runs: Mapping[str, Run], devices: Iterable[Device]
+) -> dict[str, list[tuple[str, float]]]:
+    """Steps per second (signature, rate) of the runs on each device where all have passed an epoch."""
+    busy = [worker for worker in workers if worker.run_id]
+    found: dict[str, list[tuple[str, float]]] = {}
+    for device in devices:
+        here = [worker for worker in busy if worker.device == device.device_id]
+        known = [(w.signature, runs[w.run_id].steps_per_s) for w in here if w.run_id in runs and w.steady]
+        if here and len(known) == len(here) and all(rate for _, rate in known):
+            found[device.device_id] = known
+    return found

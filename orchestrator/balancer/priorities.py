@@ -1,0 +1,43 @@
+"""The order of the queue.
+
+Priority first. Within it, the largest memory × time first, since what is large is hardest to place at the end; each
+hour without service counts as twice the size, so nothing waits for ever; and within a sweep each rank of the order
+that it asks for (`policy.order`) counts as sixteen times the size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from orchestrator.balancer.observation import Demand, Observation
+
+_NEGLECT_S = 3600.0
+_RANK = 4.0
+
+
+def ordered(observation: Observation) -> list[Demand]:
+    """The demands of sweeps that may start, the first to be served first."""
+    sweeps = {sweep.name: sweep for sweep in observation.sweeps if sweep.starts}
+    demands = [demand for demand in observation.demands if demand.sweep in sweeps and demand.run_ids]
+    first = _first_ranks(demands)
+
+    def key(demand: Demand) -> tuple[float, float, str, str]:
+        rank = demand.rank - first[demand.sweep]
+        weight = _size(demand) + demand.waited_s / _NEGLECT_S - _RANK * rank
+        return (-sweeps[demand.sweep].priority, -weight, demand.sweep, demand.run_ids[0])
+
+    return sorted(demands, key=key)
+
+
+def _first_ranks(demands: Iterable[Demand]) -> dict[str, int]:
+    first: dict[str, int] = {}
+    for demand in demands:
+        first[demand.sweep] = min(demand.rank, first.get(demand.sweep, demand.rank))
+    return first
+
+
+def _size(demand: Demand) -> float:
+    """Binary logarithm of memory × time."""
+    time = demand.expected_s if math.isfinite(demand.expected_s) else demand.work
+    return math.log2(max(1, *demand.needs_mib.values()) * max(time, 1e-6))

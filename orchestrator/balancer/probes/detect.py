@@ -1,0 +1,53 @@
+"""Which probe this machine needs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Literal
+
+from orchestrator.balancer.probes.cpu import CpuProbe
+from orchestrator.balancer.probes.nvml import NvmlProbe
+from orchestrator.balancer.readings import DeviceProbe
+from orchestrator.errors import ServiceError
+
+_log = logging.getLogger(__name__)
+Devices = Literal["auto", "gpu", "cpu"]
+
+
+def probe_for(
+    devices: Devices = "auto",
+    *,
+    slots: int = 0,
+    environment: Mapping[str, str] | None = None,
+    patience_s: float = 2.5,
+) -> DeviceProbe:
+    """The probe of the GPUs where the driver lists at least one in time, else that of the CPU.
+
+    Args:
+        devices: `auto`; `gpu` never falls back to the CPU, and waits for a driver that will answer later; `cpu`
+        slots: most workers on the CPU at once; 0 for one per core
+        environment: what the process that asks the driver gets beside this process's own environment
+        patience_s: how long the driver may take
+
+    Raises:
+        ServiceError: `gpu`, and there is none.
+    """
+    if devices == "cpu":
+        return CpuProbe(slots=slots)
+    deadline = time.monotonic() + patience_s
+    probe = NvmlProbe(environment=environment)
+    listed = probe.listed(patience_s)
+    if listed:
+        probe.wait_for_polls(1, deadline - time.monotonic())
+        return probe
+    why = "the driver lists no GPU" if listed == 0 else probe.driver_trouble or f"no answer within {patience_s} s"
+    if devices == "gpu" and listed is None and not probe.driver_is_missing:
+        _log.warning("waiting for the NVIDIA driver: %s", why)
+        return probe
+    probe.close()
+    if devices == "gpu":
+        raise ServiceError(f"no GPU was found: {why}; or ask for the CPU with devices=cpu")
+    _log.warning("no GPU, so the CPU it is: %s", why)
+    return CpuProbe(slots=slots)

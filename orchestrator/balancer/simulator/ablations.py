@@ -1,0 +1,73 @@
+"""The balancer with one safeguard taken away, from outside: what each of them is worth.
+
+Nothing in the balancer can be switched off; these change what its parts are shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.balancer.accounting import Lease, Rules
+from orchestrator.balancer.observation import Observation, WorkerView
+from orchestrator.balancer.readings import Reading
+from orchestrator.balancer.simulator.ours import Held, Ours
+from orchestrator.records import WorkerState
+
+
+class NoLedger(Ours):
+    """Others are believed to need what they hold now."""
+
+    def seen(self, observation: Observation) -> Observation:
+        """Leases of workers at work are what was measured."""
+        return replace(observation, workers=tuple(map(_measured, observation.workers)))
+
+
+class NoCapOverhead(Ours):
+    """Workers are believed to hold no more than their cap."""
+
+    def overhead_mib(self, model: str) -> int:
+        """Nothing."""
+        return 0
+
+
+class NoRampRule(Ours):
+    """Runs are believed to be steady at once, and what the device gained since a run began to be its own."""
+
+    def lease(self, held: Held, reading: Reading) -> Lease:
+        """Attributed where the driver does not attribute."""
+        lease = super().lease(held, reading)
+        if reading.processes is not None:
+            return lease
+        used_mib = reading.total_mib - reading.free_mib
+        gained_mib = min(max(0, used_mib - held.before_mib), held.lease_mib) if held.run_id else 0
+        return replace(lease, held_mib=gained_mib, ramping=False)
+
+    def seen(self, observation: Observation) -> Observation:
+        """Nothing ramps, and every driver tells."""
+        devices = tuple(replace(device, attributed=True) for device in observation.devices)
+        workers = tuple(replace(worker, ramping=False) for worker in observation.workers)
+        return replace(observation, devices=devices, workers=workers)
+
+
+class NoReleaseRule(Ours):
+    """What a dead process held is believed to be free at once."""
+
+    def left(self, held: Held) -> None:
+        """The lease ends with the worker."""
+        self.held.pop(held.worker_id, None)
+
+    def settling(self, held: Held, reading: Reading, observed_mib: int) -> bool:
+        """A run that died left nothing."""
+        return False
+
+
+class NoForeignMaximum(Ours):
+    """Foreigners are believed to hold what they hold now, and to take no more."""
+
+    def rules(self) -> Rules:
+        """Forget at once, expect nothing."""
+        return replace(super().rules(), hold_s=0.0, half_life_s=1e-3, growth_mib=0)
+
+
+def _measured(worker: WorkerView) -> WorkerView:
+    return worker if worker.state is WorkerState.IDLE else replace(worker, lease_mib=worker.observed_mib)

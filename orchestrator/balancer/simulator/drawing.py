@@ -1,0 +1,142 @@
+"""From the two files and a seed to a scenario.
+
+Runs are queued seeds last, as a sweep does by default: one run of every signature, then the next of every signature.
+Their predicted work comes in classes a factor of 1.5 apart, as a grid with an axis of epochs or steps has few of them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from model.footprint import gpu_footprint_mib, memory_signature, work_gflop
+from orchestrator.balancer.simulator.files import Fleet, Group, Workload
+from orchestrator.balancer.simulator.scenario import Curve, Device, Run, Scenario
+from orchestrator.errors import InputError
+from orchestrator.search_space.sweep import plan
+
+_WORK_STEP = 1.5
+_JITTER_MOST = 0.025
+
+
+def draw(fleet: Fleet, workload: Workload, seed: int, folder: Path = Path()) -> Scenario:
+    """One scenario; `folder` is where the workload's own paths begin.
+
+    Raises:
+        InputError: a foreigner is on a device that the fleet does not have, or input data cannot be read.
+        SearchSpaceError: the workload names a search space that has mistakes.
+    """
+    devices = tuple(_devices(fleet))
+    _check_places(workload, len(devices))
+    artist = _Artist(workload, random.Random(f"{seed}:runs"))
+    runs = artist.of_search_space(folder / workload.search_space) if workload.search_space else artist.of_groups()
+    return Scenario(
+        fleet, devices, tuple(runs), workload.foreigners, workload.failures, dict(workload.priorities), seed
+    )
+
+
+def _devices(fleet: Fleet) -> Iterator[Device]:
+    kinds = [kind for kind in fleet.gpus for _ in range(kind.count)]
+    return (Device(f"GPU-{index}", f"gpu{index}", kind) for index, kind in enumerate(kinds))
+
+
+def _check_places(workload: Workload, devices: int) -> None:
+    wrong = [index for foreigner in workload.foreigners for index in foreigner.gpus if not 0 <= index < devices]
+    if wrong:
+        raise InputError(
+            f"a foreigner is on device {wrong[0]}, and the fleet has 0 to {devices - 1}; correct 'gpus' of the workload"
+        )
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the runs of one signature have in common."""
+
+    signature: str
+    peak_mib: float
+    predicted_mib: float
+    load: float
+    late_s: float
+
+
+@dataclass(frozen=True)
+class _Artist:
+    """Draws the runs of a workload."""
+
+    workload: Workload
+    chance: random.Random
+
+    def of_groups(self) -> Iterator[Run]:
+        lists = [
+            list(self._of_signature(group, f"{group.name}-{number:03d}" if group.signatures > 1 else group.name))
+            for group in self.workload.groups
+            for number in range(group.signatures)
+        ]
+        return (run for row in zip_longest(*lists) for run in row if run is not None)
+
+    def of_search_space(self, path: Path) -> Iterator[Run]:
+        kinds: dict[str, _Kind] = {}
+        for spec in plan(path).runs:
+            name = memory_signature(spec.config)
+            if name not in kinds:
+                predicted_mib = gpu_footprint_mib(spec.config)
+                kinds[name] = self._kind(name, predicted_mib / self._error(self.workload.prediction_sigma),
+                                         predicted_mib, self.workload.load.draw(self.chance))
+            expected_s = work_gflop(spec.config) / (self.workload.gflop_per_s or 1.0)
+            duration_s = expected_s * self._error(self.workload.work_sigma)
+            epochs = spec.config.training.epochs
+            yield self._run(kinds[name], spec.run_id, spec.sweep, spec.rank, duration_s, expected_s, epochs)
+
+    def _of_signature(self, group: Group, name: str) -> Iterator[Run]:
+        peak_mib = group.peak_mib.draw(self.chance)
+        predicted_mib = peak_mib * self._error(self.workload.prediction_sigma)
+        kind = self._kind(name, peak_mib, predicted_mib, group.load.draw(self.chance))
+        for rank in range(group.runs):
+            duration_s = group.duration_s.draw(self.chance)
+            work = _classed(duration_s * self._error(self.workload.work_sigma))
+            run_id = f"{name}-r{rank:02d}"
+            yield self._run(kind, run_id, group.sweep, rank, duration_s, work, group.epochs, group.exclusive)
+
+    def _kind(self, name: str, peak_mib: float, predicted_mib: float, load: float) -> _Kind:
+        late_s = self.workload.late_s.draw(self.chance)
+        is_late = self.chance.random() < self.workload.late_share
+        return _Kind(name, peak_mib, predicted_mib, min(1.0, load), late_s if is_late else 0.0)
+
+    def _run(
+        self, kind: _Kind, run_id: str, sweep: str, rank: int, duration_s: float, work: float, epochs: int,
+        exclusive: bool = False,
+    ) -> Run:
+        jitter = max(-_JITTER_MOST, min(_JITTER_MOST, self.chance.gauss(0, self.workload.jitter_sigma)))
+        return Run(
+            run_id=run_id,
+            sweep=sweep,
+            signature=kind.signature,
+            rank=rank,
+            peak_mib=round(kind.peak_mib * (1 + jitter)),
+            load=kind.load,
+            duration_s=duration_s,
+            epochs=epochs,
+            predicted_mib=round(kind.predicted_mib),
+            predicted_work=work,
+            exclusive=exclusive,
+            curve=_curve(duration_s / epochs, kind.late_s, self.chance),
+        )
+
+    def _error(self, sigma: float) -> float:
+        return self.chance.lognormvariate(0, sigma)
+
+
+def _classed(work: float) -> float:
+    return float(_WORK_STEP ** round(math.log(work, _WORK_STEP)))
+
+
+def _curve(epoch_s: float, late_s: float, chance: random.Random) -> Curve:
+    """Weights at once, most with the first step, the rest by the end of the first epoch; late ones long after it."""
+    top = chance.uniform(0.6, 0.85) if late_s else 1.0
+    first_step_s = min(chance.uniform(1, 4), 0.3 * epoch_s)
+    points = ((0.0, 0.1), (first_step_s, 0.7 * top), (0.4 * epoch_s, 0.9 * top), (0.9 * epoch_s, top))
+    return (*points, (epoch_s + late_s, 1.0)) if late_s else points

@@ -1,0 +1,312 @@
+"""The simulated machine: devices, workers, the runs in them and the foreigners beside them, on a virtual clock.
+
+A policy orders (`launch`, `hand_over`, `dismiss`, `kill`) and hears (`Event`s through `Policy.hear`, a hint through
+`Policy.memory_changed`). Runs that share a device slow each other down:
+
+    speed = min(1, 1 / Σ load) · (1 − penalty · (runs − 1))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal, NamedTuple, Protocol
+
+from orchestrator.balancer.readings import Reading
+from orchestrator.balancer.simulator.attempts import Attempt, Ending
+from orchestrator.balancer.simulator.clock import Clock
+from orchestrator.balancer.simulator.driver import Memory
+from orchestrator.balancer.simulator.foreigners import Foreigners
+from orchestrator.balancer.simulator.scenario import Run, Scenario
+
+_REPORT_S = 0.02
+"""From something that happens to the policy that hears of it."""
+_HAND_OVER_S = 0.05
+_REMEMBERED_PIDS = 8
+
+
+class Event(NamedTuple):
+    """What a worker reports, or the container engine of it."""
+
+    kind: Literal["ready", "epoch", "ended", "gone"]
+    worker_id: str
+    run_id: str = ""
+    ending: Ending | None = None
+    peak_mib: int = 0
+    """Of the run's own allocations so far."""
+
+
+class Policy(Protocol):
+    """Decides what runs where."""
+
+    def begin(self, machine: Machine) -> None:
+        """Take over an idle machine with everything queued."""
+
+    def hear(self, event: Event) -> None:
+        """Learn what happened."""
+
+    def memory_changed(self) -> None:
+        """The next reading of some device will differ from the last one."""
+
+
+@dataclass
+class Worker:
+    """A container that takes one run after the other."""
+
+    worker_id: str
+    device_id: str
+    cap_mib: int | None
+    """What it lets a run allocate; None: anything."""
+    foreign_before_mib: int
+    """The most that foreigners held in the minute before it was launched."""
+    number: int
+    attempt: Attempt | None = None
+    pids: list[int] = field(default_factory=list)
+    """Its processes of late; the dead may still hold memory."""
+    alive: bool = True
+
+
+class Span(NamedTuple):
+    """One attempt in the timeline."""
+
+    device_id: str
+    run_id: str
+    signature: str
+    began_at: float
+    ended_at: float
+    ending: Ending
+    peak_mib: int
+    """All that its process held at most."""
+    worker_id: str
+
+
+@dataclass
+class Machine:
+    """The world that a policy acts on."""
+
+    scenario: Scenario
+    policy: Policy
+    clock: Clock = field(default_factory=Clock)
+    spans: list[Span] = field(default_factory=list)
+    trained_s: dict[str, float] = field(default_factory=dict)
+    """Training that is kept in checkpoints, by run."""
+    attempts: dict[str, int] = field(default_factory=dict)
+    busy_s: float = 0.0
+    """Device seconds of full compute that were used."""
+
+    def __post_init__(self) -> None:
+        self.runs: dict[str, Run] = {run.run_id: run for run in self.scenario.runs}
+        self.memories = {d.device_id: Memory(d, lambda: self.clock.now) for d in self.scenario.devices}
+        self.workers: dict[str, Worker] = {}
+        self.active: dict[str, list[Attempt]] = {name: [] for name in self.memories}
+        self.open = set(self.runs)
+        """Runs that are neither finished nor given up."""
+        self._pids = iter(range(1000, 10**9))
+        self._foreigners = Foreigners(self.scenario, self.memories, self.clock, self._pids, self._changed)
+
+    def run(self, limit_s: float) -> float:
+        """Let everything happen until no run is open; gives the time of the end.
+
+        Raises:
+            RuntimeError: runs are still open at the limit.
+        """
+        self._foreigners.begin()
+        self.policy.begin(self)
+        while self.open and self.clock.now < limit_s and self.clock.step():
+            pass
+        if self.open:
+            raise RuntimeError(f"{len(self.open)} runs are open after {self.clock.now:.0f} s, one is {min(self.open)}")
+        return self.clock.now
+
+    def readings(self) -> tuple[Reading, ...]:
+        """The newest reading of every device."""
+        return tuple(memory.reading() for memory in self.memories.values())
+
+    def launch(self, worker_id: str, device_id: str, cap_mib: int | None) -> None:
+        """Start a worker; it reports `ready`."""
+        memory, number = self.memories[device_id], len(self.workers)
+        before = memory.foreign_before_mib(memory.reading().at)
+        worker = self.workers[worker_id] = Worker(worker_id, device_id, cap_mib, before, number)
+        start_s = self.scenario.fleet.start_s.draw(self.scenario.stream("start", number))
+        self.clock.after(start_s, partial(self._ready, worker))
+
+    def hand_over(self, worker_id: str, run_id: str) -> None:
+        """Let a worker that is ready begin a run."""
+        self.clock.after(_HAND_OVER_S, partial(self._begin, self.workers[worker_id], self.runs[run_id]))
+
+    def dismiss(self, worker_id: str) -> None:
+        """Let a worker leave; a run that it has is released first."""
+        worker = self.workers[worker_id]
+        if worker.attempt:
+            self._end(worker.attempt, Ending.RELEASED)
+        delay_s = self.scenario.stream("leave", worker.number).uniform(0.2, 1.0)
+        self.clock.after(delay_s, partial(self._gone, worker))
+
+    def kill(self, worker_id: str) -> None:
+        """End a worker at once."""
+        worker = self.workers[worker_id]
+        if worker.attempt:
+            self._end(worker.attempt, Ending.WORKER_LOST)
+        else:
+            self._gone(worker)
+
+    def give_up(self, run_id: str) -> None:
+        """A run will never be tried again."""
+        self.open.discard(run_id)
+
+    def pids(self, worker_id: str) -> Iterable[int]:
+        """Processes of a worker, those that died of late included."""
+        return self.workers[worker_id].pids
+
+    def progress(self, worker_id: str) -> tuple[float, float, float]:
+        """Of the run in a worker: undisturbed work done and left, and the present speed, s, s and 1."""
+        attempt = self.workers[worker_id].attempt
+        if attempt is None:
+            return 0.0, 0.0, 0.0
+        self._advance([attempt])
+        return attempt.done_s, attempt.length_s - attempt.done_s, attempt.speed
+
+    def _ready(self, worker: Worker) -> None:
+        if worker.alive:
+            self._report(Event("ready", worker.worker_id))
+
+    def _begin(self, worker: Worker, run: Run) -> None:
+        if not worker.alive:
+            return
+        number = self.attempts[run.run_id] = self.attempts.get(run.run_id, 0) + 1
+        chance = self.scenario.stream("attempt", run.run_id, number)
+        kept_s = self.trained_s.get(run.run_id, 0.0)
+        init_s = self.scenario.fleet.init_s.draw(chance)
+        device = self.memories[worker.device_id].device
+        pid = next(self._pids)
+        worker.pids = [*worker.pids[-_REMEMBERED_PIDS:], pid]
+        worker.attempt = Attempt(
+            run,
+            worker.worker_id,
+            pid,
+            number,
+            self.clock.now,
+            kept_s,
+            init_s,
+            round(device.kind.context_mib.draw(chance)),
+            self.scenario.mishap(run, number, init_s + run.duration_s - kept_s),
+        )
+        self._advance(self.active[worker.device_id])
+        self.active[worker.device_id].append(worker.attempt)
+        self._retime(worker.device_id)
+
+    def _retime(self, device_id: str) -> None:
+        """Plan what comes at the new speed; the work done at the old one has been entered."""
+        here = self.active[device_id]
+        share = min(1.0, 1.0 / sum(attempt.run.load for attempt in here)) if here else 0.0
+        for attempt in here:
+            attempt.speed = share * (1 - self.scenario.fleet.penalty * (len(here) - 1))
+            self._plan(attempt)
+
+    def _advance(self, attempts: Iterable[Attempt]) -> None:
+        for attempt in attempts:
+            before_s = attempt.done_s
+            attempt.advance(self.clock.now)
+            self.busy_s += attempt.run.load * (attempt.done_s - before_s)
+
+    def _plan(self, attempt: Attempt) -> None:
+        attempt.turn += 1
+        wait_s = max(0.0, attempt.steps[0].at_s - attempt.done_s) / attempt.speed
+        self.clock.after(wait_s, partial(self._reach, attempt, attempt.turn))
+
+    def _reach(self, attempt: Attempt, turn: int) -> None:
+        if attempt.ended or turn != attempt.turn:
+            return
+        self._advance([attempt])
+        step = attempt.steps.popleft()
+        if step.kind == "memory":
+            ending = self._allocate(attempt, step.mib)
+        else:
+            ending = _ENDINGS.get(step.kind)
+        if step.kind == "epoch":
+            attempt.past_first_epoch = True
+            self._report(Event("epoch", attempt.worker_id, attempt.run.run_id, peak_mib=attempt.peak_mib))
+        if ending:
+            self._end(attempt, ending)
+        else:
+            self._plan(attempt)
+
+    def _allocate(self, attempt: Attempt, mib: int) -> Ending | None:
+        worker = self.workers[attempt.worker_id]
+        memory = self.memories[worker.device_id]
+        if worker.cap_mib is not None and mib > worker.cap_mib:
+            return Ending.OWN_OOM
+        whole = mib + attempt.context_mib
+        if memory.take(attempt.pid, whole):
+            attempt.peak_mib = max(attempt.peak_mib, mib)
+            self._changed()
+            return None
+        return self._blame(memory, whole, whole - memory.held_mib(attempt.pid))
+
+    def _blame(self, memory: Memory, whole_mib: int, more_mib: int) -> Ending:
+        if whole_mib > memory.total_mib:
+            return Ending.OWN_OOM
+        here = [w for w in self.workers.values() if w.alive and w.device_id == memory.device.device_id]
+        excess_mib = memory.foreign_mib - max(here, key=lambda worker: worker.number).foreign_before_mib
+        is_foreign = excess_mib > 0 and more_mib <= memory.free_mib + excess_mib
+        return Ending.FOREIGN_OOM if is_foreign else Ending.NEIGHBOUR_OOM
+
+    def _end(self, attempt: Attempt, ending: Ending) -> None:
+        worker, run = self.workers[attempt.worker_id], attempt.run
+        attempt.ended, worker.attempt = True, None
+        self._advance(self.active[worker.device_id])
+        self.active[worker.device_id].remove(attempt)
+        self._retime(worker.device_id)
+        self.trained_s[run.run_id] = attempt.checkpoint_s() if ending.is_death else attempt.trained_s
+        if ending in (Ending.FINISHED, Ending.USER):
+            self.open.discard(run.run_id)
+        peak_mib = attempt.peak_mib + (attempt.context_mib if attempt.peak_mib else 0)
+        self.spans.append(
+            Span(
+                worker.device_id,
+                run.run_id,
+                run.signature,
+                attempt.began_at,
+                self.clock.now,
+                ending,
+                peak_mib,
+                worker.worker_id,
+            )
+        )
+        self.clock.after(self._release_s(attempt, ending), partial(self._release, worker.device_id, attempt.pid))
+        self._report(Event("ended", worker.worker_id, run.run_id, ending, attempt.peak_mib))
+        if ending is Ending.WORKER_LOST:
+            self._gone(worker)
+
+    def _release_s(self, attempt: Attempt, ending: Ending) -> float:
+        release = self.scenario.fleet.release
+        chance = self.scenario.stream("release", attempt.run.run_id, attempt.number)
+        if not ending.is_death:
+            return release.usual_s.draw(chance)
+        stuck = chance.random() < release.stuck_share
+        return (release.stuck_s if stuck else release.abnormal_s).draw(chance)
+
+    def _release(self, device_id: str, pid: int) -> None:
+        self.memories[device_id].give(pid)
+        self._foreigners.room_on(device_id)
+        self._changed()
+
+    def _gone(self, worker: Worker) -> None:
+        if worker.alive:
+            worker.alive = False
+            self._report(Event("gone", worker.worker_id))
+
+    def _report(self, event: Event) -> None:
+        self.clock.after(_REPORT_S, partial(self.policy.hear, event))
+
+    def _changed(self) -> None:
+        self.policy.memory_changed()
+
+
+_ENDINGS = {
+    "end": Ending.FINISHED,
+    "user": Ending.USER,
+    "crash": Ending.CRASH,
+    "worker": Ending.WORKER_LOST,
+}

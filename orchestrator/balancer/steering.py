@@ -1,0 +1,123 @@
+"""`balancer drain` and `balancer resume`: what a person closes and opens, and what that means for the runs there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.balancer.closures import Closures
+from orchestrator.balancer.snapshot import SNAPSHOT
+from orchestrator.balancer.status import judged
+from orchestrator.errors import UnknownNameError
+from orchestrator.ledger import Ledger
+
+Device = Mapping[str, Any]
+"""A device of the snapshot."""
+
+
+class Steering:
+    """Closes and opens devices; names are those of the last snapshot."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._closures = Closures(ledger.redis)
+        self._seen = judged(ledger.redis.get(SNAPSHOT))
+
+    def drain(self, name: str | None, *, now: bool) -> list[str]:
+        """Let workers leave a device, or all; says what happens to their runs.
+
+        Raises:
+            UnknownNameError: no device is called so, or several are.
+        """
+        chosen = self._chosen(name)
+        for device in chosen:
+            self._closures.drain(device["device"], release=now)
+        self._ledger.wake()
+        return [*(self._drained(device, now) for device in chosen), *self._when()]
+
+    def resume(self, name: str | None) -> list[str]:
+        """Use a device again, or all, whatever closed it; says what was lifted.
+
+        Raises:
+            UnknownNameError: no device is called so, or several are.
+        """
+        drained, quarantined = self._closures.drained(), self._closures.quarantined()
+        chosen = self._chosen(name, also={*drained, *quarantined})
+        for device in chosen:
+            self._closures.resume(device["device"])
+        self._ledger.wake()
+        said = [_resumed(device, device["device"] in drained, quarantined.get(device["device"])) for device in chosen]
+        return [*said, *self._when()]
+
+    def _chosen(self, name: str | None, also: set[str] | frozenset[str] = frozenset()) -> list[Device]:
+        """The devices that are meant; `also` are some that were closed and may be gone."""
+        known: dict[str, Device] = {one["device"]: one for one in self._seen["devices"]}
+        gone: dict[str, Device] = {one: {"device": one, "name": one, "trouble": ""} for one in sorted(also - {*known})}
+        return choose(name, [*known.values(), *gone.values()])
+
+    def _drained(self, device: Device, now: bool) -> str:
+        there = [worker for worker in self._seen["workers"] if worker["device"] == device["device"]]
+        runs = sum(worker["run"] is not None for worker in there)
+        fate = f"{_count(runs, 'run')} there {_fate(runs, now)}" if runs else "no run is there"
+        return f"{device['name']} is drained: {fate}, and nothing starts there until `balancer resume {device['name']}`"
+
+    def _when(self) -> Iterator[str]:
+        if not self._seen["up"]:
+            yield "The balancer is down; this holds from when `orchestrator up` has started it."
+
+
+def as_json(lines: list[str]) -> str:
+    """What was done, as one JSON object."""
+    return json.dumps({"done": lines})
+
+
+def choose(name: str | None, devices: list[Device]) -> list[Device]:
+    """The device with this name or id, or the only one whose id begins so; all where no name is given.
+
+    Raises:
+        UnknownNameError: none, or several.
+    """
+    if not devices:
+        raise UnknownNameError("no device is known, since no balancer has run here; `orchestrator up` starts one")
+    if name is None:
+        return devices
+    wanted = name.lower()
+    exact = [device for device in devices if wanted in (device["name"].lower(), device["device"].lower())]
+    found = exact or [device for device in devices if _begins(device["device"], wanted)]
+    if len(found) != 1:
+        known = ", ".join(_described(device) for device in found or devices)
+        raise UnknownNameError(
+            f"{len(found) or 'no'} devices are called '{name}'; {'they are' if found else 'known'}: {known}"
+        )
+    return found
+
+
+def _begins(device_id: str, wanted: str) -> bool:
+    """Whether an id begins so, with or without the kind of device before it."""
+    whole = device_id.lower()
+    return bool(wanted) and (whole.startswith(wanted) or whole.partition("-")[2].startswith(wanted))
+
+
+def _described(device: Device) -> str:
+    return device["name"] if device["name"] == device["device"] else f"{device['name']} ({device['device']})"
+
+
+def _fate(runs: int, now: bool) -> str:
+    if now:
+        return f"checkpoint{'s' * (runs == 1)} and go{'es' * (runs == 1)} back to the queue"
+    return f"{'is' if runs == 1 else 'are'} finished first"
+
+
+def _resumed(device: Device, drained: bool, quarantine: str | None) -> str:
+    lifted = []
+    if drained:
+        lifted.append("no longer drained")
+    if quarantine is not None:
+        lifted.append(f"no longer quarantined (it was, after {quarantine.partition(';')[0]})")
+    trouble = f"; it is in trouble still: {device['trouble']}" if device["trouble"] else ""
+    return f"{device['name']} {'is ' + ' and '.join(lifted) if lifted else 'was not closed'}{trouble}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
