@@ -5,6 +5,7 @@
     ├── InputError                    exit code 2   a movie or a table that cannot be trained on
     ├── UnknownNameError              exit code 2   a sweep or a run that the ledger does not know
     ├── ServiceError                  exit code 3   Redis, MLflow or the balancer is out of reach
+    ├── SupersededError               exit code 3   another balancer has taken over
     └── FencedError                   a stale token; the caller's attempt is no longer the run's
 
 The message says what was found, what was expected and what to do next.
@@ -59,6 +60,12 @@ class UnknownNameError(OrchestratorError):
 
 class ServiceError(OrchestratorError):
     """A service that is needed now does not answer."""
+
+    exit_code = 3
+
+
+class SupersededError(OrchestratorError):
+    """Another balancer, started later, works on the same Redis."""
 
     exit_code = 3
 

@@ -16,6 +16,7 @@ DOORS = {
     "redis": {"orchestrator/redis_door.py", "worker/link.py"},
     "rq": {"orchestrator/transport.py", "worker/supervisor.py"},
     "mlflow": {"worker/tracking.py"},
+    "pynvml": {"orchestrator/balancer/probes/nvml_child.py"},
     "tifffile": {"model/movies.py"},
     "ruamel": {"orchestrator/search_space/yaml_source.py"},
     "matplotlib": {"model/figures.py"},

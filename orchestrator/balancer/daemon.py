@@ -30,7 +30,7 @@ from orchestrator.balancer.policy import decide
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.reports import Reports
 from orchestrator.balancer.snapshot import SNAPSHOT, snapshot, stored_books
-from orchestrator.errors import OrchestratorError, ServiceError
+from orchestrator.errors import OrchestratorError, ServiceError, SupersededError
 from orchestrator.ledger import Ledger, RefusedError
 from orchestrator.records import Run, Worker, WorkerState
 from orchestrator.settings import BalancerSettings
@@ -74,7 +74,13 @@ class Daemon:
             self.step(self.settings.tick_s)
 
     def step(self, wait_s: float) -> None:
-        """One round: hear the workers for up to `wait_s`, then decide and act; look around where that is due."""
+        """One round: hear the workers for up to `wait_s`, then decide and act; look around where that is due.
+
+        Raises:
+            SupersededError: another balancer has taken over.
+        """
+        if self.leases.fencing_epoch() > self.fencing_epoch:
+            raise SupersededError("a balancer that was started later works on this Redis; this one leaves it alone")
         heard = self.leases.reports([worker.worker_id for worker in self.leases.workers()], wait_s)
         for entry in heard.entries:
             self.reports.apply(entry)

@@ -47,7 +47,7 @@ class Reasons:
         if self._spare_mib(nearest, demand) >= 0:
             return f"{needs}; {self._why_kept(nearest, demand)}"
         most = f"most headroom is {gib(nearest.headroom_mib)} on {name_of(nearest)}"
-        return "; ".join(filter(None, (needs, most, self._when(demand))))
+        return "; ".join(filter(None, (needs, most, self._when(nearest, demand))))
 
     def in_the_way(self, place: Place, demand: Demand) -> str:
         """What keeps a run of the demand from starting on one device now; empty where nothing does."""
@@ -121,15 +121,16 @@ class Reasons:
     def _spare_mib(self, place: Place, demand: Demand) -> int:
         return place.headroom_mib - self.lease_mib(place, demand)
 
-    def _when(self, demand: Demand) -> str:
+    def _when(self, nearest: Place, demand: Demand) -> str:
         """Where and when it will fit: as reserved, or else at the earliest."""
         reserved = self.reserved(demand)
         found = reserved or self.board.reserve(demand)
         if found is None or math.isinf(found.in_s):
             return ""
-        before = self.run_before(found)
-        where = f"on {name_of(self.board.places[found.device_id])}{f', after run {short(before)}' if before else ''}"
-        return f"{'will fit' if reserved else 'at the earliest'} {where} in {minutes(found.in_s)}"
+        place, before = self.board.places[found.device_id], self.run_before(found)
+        where = "there" if place is nearest else f"on {name_of(place)}"
+        after = f", after run {short(before)}" if before else ""
+        return f"{'will fit' if reserved else 'at the earliest'} {where}{after} in {minutes(found.in_s)}"
 
 
 def cap_from(group: Group, model: str, learned: Learned, need_mib: int) -> str:

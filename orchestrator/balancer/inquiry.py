@@ -132,7 +132,7 @@ def _under_way(hindsight: Hindsight, ledger: Ledger, run: Run, seen: Mapping[str
     if worker is None:
         return None
     learned = hindsight.experience.of(run.spec.signature, worker.model)
-    shown = next((one for one in seen["workers"] if one["worker"] == worker.worker_id), {})
+    observed = {one["worker"]: one["observed_mib"] for one in seen["workers"]}
     names = {device["device"]: device["name"] for device in seen["devices"]}
     return {
         "worker": worker.worker_id,
@@ -143,7 +143,7 @@ def _under_way(hindsight: Hindsight, ledger: Ledger, run: Run, seen: Mapping[str
         "learned_mib": learned.peak_mib or learned.provisional_mib or None,
         "cap_mib": worker.cap_mib or None,
         "lease_mib": worker.lease_mib,
-        "observed_mib": shown.get("observed_mib"),
+        "observed_mib": observed.get(worker.worker_id),
         "peak_mib": run.peak_mib or None,
         "epoch": run.epoch,
         "epochs": run.epochs,

@@ -53,6 +53,10 @@ class Leases:
         """Count this start of a balancer."""
         return int(self.redis.incr(FENCING_EPOCH))
 
+    def fencing_epoch(self) -> int:
+        """That of the balancer that was started last."""
+        return int(self.redis.get(FENCING_EPOCH) or 0)
+
     def shutting_down(self) -> bool:
         """Whether every worker is to leave."""
         return bool(self.redis.exists(SHUTDOWN))

@@ -14,7 +14,7 @@ from orchestrator.balancer.limits import rules_from
 from orchestrator.balancer.probes.detect import probe_for
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.settlement import Settlement
-from orchestrator.errors import ServiceError
+from orchestrator.errors import ServiceError, SupersededError
 from orchestrator.experiment import Experiments
 from orchestrator.ledger import Ledger
 from orchestrator.redis_door import RedisError, connect
@@ -47,6 +47,9 @@ def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool 
             except (RedisError, ServiceError) as error:
                 _log.warning("Redis is away, trying again: %s", error)
                 stop.wait(_RETRY_S)
+            except SupersededError as error:
+                _log.error("%s", error)
+                break
             except Exception:
                 _log.exception("a round failed; beginning anew")
                 stop.wait(_RETRY_S)

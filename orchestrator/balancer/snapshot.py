@@ -137,7 +137,7 @@ def _sweep(sweep: Sweep, observer: Observer, observation: Observation, reasons: 
         "held": sweep.hold,
         "waits": sweep.paused or (HELD if sweep.hold else _why(sweep.name, counts, reasons)),
         "head": reasons.head(sweep.name) or None,
-        "left_s": _whole_s(observer.left_s(sweep.name, observation)),
+        "left_s": _whole_s(observer.left_s(sweep.name, observation)) if starts or not counts[RunState.QUEUED] else None,
     }
 
 

@@ -90,7 +90,7 @@ def _summary(seen: Mapping[str, Any], width: int, paint: Paint) -> Iterator[str]
     models = Counter(device["model"] for device in devices)
     well = sum(device["health"] == "ok" for device in devices)
     facts = (
-        f"read {lasting(seen['age_s'])} ago",
+        f"{'balancer up, ' * seen['up']}read {lasting(seen['age_s'])} ago",
         f"{well} of {len(devices)} devices well",
         f"{len(workers)} workers, {sum(worker['run'] is not None for worker in workers)} with a run",
         f"{sum(sweep['queued'] for sweep in seen['sweeps']):,} runs queued",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -65,11 +64,6 @@ class Steering:
     def _when(self) -> Iterator[str]:
         if not self._seen["up"]:
             yield "The balancer is down; this holds from when `orchestrator up` has started it."
-
-
-def as_json(lines: list[str]) -> str:
-    """What was done, as one JSON object."""
-    return json.dumps({"done": lines})
 
 
 def choose(name: str | None, devices: list[Device]) -> list[Device]:

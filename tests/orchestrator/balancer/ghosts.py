@@ -20,7 +20,11 @@ class FakeProbe:
 
     devices: tuple[Reading, ...] = (Reading("cpu", "CPU", 0.0, total_mib=16_000, free_mib=15_000, slots=1),)
 
+    frozen: bool = False
+
     def read(self) -> tuple[Reading, ...]:
+        if self.frozen:
+            return self.devices
         return tuple(replace(device, at=time.time()) for device in self.devices)
 
     def close(self) -> None:
@@ -34,6 +38,7 @@ class Ghost:
     worker: Worker
     link: Link
     asked_to_leave: bool = False
+    pids: tuple[int, ...] = ()
 
     def ready(self) -> None:
         self.link.beat()
@@ -57,7 +62,7 @@ class FakeLauncher:
         self.ghosts[worker.worker_id] = Ghost(worker, Link(self.redis, worker.worker_id))
 
     def alive(self) -> dict[str, Launched]:
-        return {name: Launched(name, 100) for name in self.ghosts}
+        return {name: Launched(name, 100, ghost.pids) for name, ghost in self.ghosts.items()}
 
     def ask_to_leave(self, worker_id: str) -> None:
         if worker_id in self.ghosts:

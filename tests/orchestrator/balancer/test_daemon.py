@@ -13,7 +13,7 @@ from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.readings import Reading
 from orchestrator.balancer.snapshot import SNAPSHOT
 from orchestrator.balancer.status import read, render
-from orchestrator.errors import ServiceError
+from orchestrator.errors import ServiceError, SupersededError
 from orchestrator.ledger import UNSETTLED, Ledger
 from orchestrator.records import Run, SweepPolicy, WorkerState
 from orchestrator.redis_door import Redis, connect
@@ -407,3 +407,94 @@ def test_status_without_a_balancer_tells_how_to_start_one(redis: Redis, address:
 def test_two_balancers_of_one_installation_do_not_run_at_once(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with only_one(tmp_path), pytest.raises(ServiceError, match="another balancer"), only_one(tmp_path):
         pass
+
+
+def test_a_balancer_that_was_superseded_leaves_everything_alone(
+    daemon: Daemon, launcher: FakeLauncher, ledger: Ledger, leases: Leases, address: str
+) -> None:
+    submit(ledger, "a")
+    new_daemon(ledger, leases, launcher, address)
+    with pytest.raises(SupersededError, match="started later"):
+        daemon.step(0)
+    assert launcher.ghosts == {}
+
+
+def test_a_run_that_goes_over_its_cap_gets_more_then_a_device_to_itself_and_then_is_infeasible(
+    daemon: Daemon, launcher: FakeLauncher
+) -> None:
+    daemon.probe = ROOMY
+    submit(daemon.ledger, "a")
+    caps = []
+    for _ in range(3):
+        ghost, run = under_way(daemon, launcher)
+        caps.append(ghost.worker.cap_mib)
+        ghost.say(
+            ReportKind.FAILED, "a", run.token, failure=FailureClass.OOM, signature="oom", message="14000 MiB held"
+        )
+        steps(daemon)
+        launcher.kill(ghost.worker.worker_id)
+        steps(daemon)
+        end_back_off(daemon, "a")
+    assert caps[0] < caps[1] < caps[2] == 16_000 - 1000 - 256 - 450
+    run = daemon.ledger.run("a")
+    assert run.state is RunState.INFEASIBLE
+    assert run.message == "had a device to itself and yet too little memory: 14000 MiB held"
+
+
+def test_what_the_first_run_of_a_signature_held_is_what_the_next_one_is_given(
+    daemon: Daemon, launcher: FakeLauncher
+) -> None:
+    submit(daemon.ledger, "a", "b")
+    ghost, run = under_way(daemon, launcher)
+    assert ghost.worker.cap_mib >= 1250
+    ghost.say(ReportKind.FINISHED, "a", run.token, peak_mib=700, metrics={"val_f1": 0.9}, mlflow_run_id="m1")
+    launcher.kill(ghost.worker.worker_id)
+    steps(daemon, 3)
+    learned = daemon.experience.of("signature-1000", "CPU")
+    assert (learned.peak_mib, learned.finished) == (700, 1)
+    daemon.observer.refresh([])
+    (demand,) = daemon.observer.look([], daemon._world, idle_worker_s=30)[0].demands or [None]
+    assert demand is None or demand.needs_mib == {"CPU": 792}
+
+
+def test_the_memory_of_a_worker_that_is_gone_is_given_out_when_a_newer_reading_shows_it_free(
+    daemon: Daemon, launcher: FakeLauncher
+) -> None:
+    stale = FakeProbe((Reading("GPU-0", "H", time.time(), 80_000, 80_000, processes={7: 1000}),), frozen=True)
+    daemon.probe = stale
+    submit(daemon.ledger, "a")
+    steps(daemon)
+    ghost = launcher.only()
+    ghost.pids = (7,)
+    ghost.ready()
+    steps(daemon)
+    launcher.kill(ghost.worker.worker_id)
+    daemon.ledger.mark_sweep("s", paused="by a person")
+    steps(daemon, 3)
+    assert [worker.state for worker in daemon.leases.workers()] == [WorkerState.RELEASING]
+    stale.devices = (replace(stale.devices[0], at=time.time()),)
+    steps(daemon)
+    assert [worker.state for worker in daemon.leases.workers()] == [WorkerState.RELEASING], "its process still holds"
+    stale.devices = (replace(stale.devices[0], at=time.time(), processes={}),)
+    steps(daemon)
+    assert daemon.leases.workers() == []
+
+
+def test_losses_in_a_row_of_different_runs_quarantine_a_gpu_and_resuming_lifts_that(
+    daemon: Daemon, launcher: FakeLauncher, address: str
+) -> None:
+    daemon.probe = FakeProbe((Reading("GPU-0", "H", 0.0, 80_000, 80_000, slots=1, processes={}),))
+    submit(daemon.ledger, "a", "b", "c", "d")
+    for _ in range(3):
+        steps(daemon, 3)
+        launcher.only().ready()
+        steps(daemon)
+        launcher.ghosts.clear()
+        steps(daemon)
+        daemon.leases.end(daemon.leases.workers()[0].worker_id)
+    steps(daemon)
+    assert "3 losses in a row" in read(address)["devices"][0]["why"]
+    assert launcher.ghosts == {}
+    daemon.observer.closures.resume("GPU-0")
+    steps(daemon, 3)
+    assert launcher.ghosts != {}
