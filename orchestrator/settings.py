@@ -34,6 +34,8 @@ class BalancerSettings:
     """What other people's process on a GPU means: use the rest, use it last, or stay away. HDSMLM_FOREIGN."""
     tick_s: float = 1.0
     """Longest time between two looks at the world, s. HDSMLM_TICK_S."""
+    runs_per_worker: int = 100
+    """How many runs a worker is given before a fresh one takes its place. HDSMLM_RUNS_PER_WORKER."""
     idle_worker_s: float = 30.0
     """How long a worker with nothing to do is kept warm, s. HDSMLM_IDLE_WORKER_S."""
     stop_grace_s: float = 60.0
@@ -87,6 +89,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             slots=int(number("HDSMLM_SLOTS", given.slots)),
             reserve_mib=int(number("HDSMLM_RESERVE_MIB", given.reserve_mib)),
             tick_s=number("HDSMLM_TICK_S", given.tick_s),
+            runs_per_worker=int(number("HDSMLM_RUNS_PER_WORKER", given.runs_per_worker)),
             idle_worker_s=number("HDSMLM_IDLE_WORKER_S", given.idle_worker_s),
             stop_grace_s=number("HDSMLM_STOP_GRACE_S", given.stop_grace_s),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.balancer.painting import Paint, coloured, cut, gib, lasting, plain, wrapped
@@ -35,26 +35,36 @@ def _queued(queue: Mapping[str, Any], width: int, paint: Paint) -> Iterator[str]
     yield from (paint(line, "yellow") for line in wrapped(f"waits: {queue['why']}", width, ""))
     yield from filter(None, (_place(queue), _retry(queue), _reserved(queue["reservation"])))
     yield ""
-    names = max([len("DEVICE"), *(len(device["name"]) for device in queue["devices"])])
-    sources = max([len("CAP FROM"), *(len(device["cap_from"]) for device in queue["devices"])])
-    numbers = f"{'PREDICTED':>9} {'LEARNED':>8} {'CAP':>6} {'LEASE':>6} {'HEADROOM':>9}"
-    yield paint(f"{'GiB':<{names}}  {numbers}  {'CAP FROM':<{sources}}  IN THE WAY", "bold")
-    for device in queue["devices"]:
-        room = max(20, width - names - sources - 48)
+    yield from _device_by_device(queue["devices"], width, paint)
+
+
+def _device_by_device(devices: Sequence[Mapping[str, Any]], width: int, paint: Paint) -> Iterator[str]:
+    names = max([len("DEVICE"), *(len(device["name"]) for device in devices)])
+    sources = max([len("CAP FROM"), *(len(device["cap_from"]) for device in devices)])
+    numbers = f"{'PREDICTED':>9} {'LEARNED':>7} {'CAP':>6} {'LEASE':>6} {'HEADROOM':>8}"
+    yield paint(f"{'DEVICE':<{names}}  {numbers}  {'CAP FROM':<{sources}}  IN THE WAY", "bold")
+    room = max(20, width - names - sources - 46)
+    for device in devices:
         why = cut(device["why"] or "nothing", room)
         yield f"{device['name']:<{names}}  {_numbers(device)}  {device['cap_from']:<{sources}}  {why}"
+    yield "Memory in GiB; lease = cap and what a worker holds beside it."
+    for device in devices:
+        if len(device["why"]) > room:
+            yield from wrapped(f"{device['name']}: {device['why']}", width, "  ")
 
 
 def _numbers(device: Mapping[str, Any]) -> str:
     learned = "" if device["learned_mib"] is None else gib(device["learned_mib"])
-    needs = f"{gib(device['predicted_mib']):>9} {learned:>8} {gib(device['cap_mib']):>6} {gib(device['lease_mib']):>6}"
-    return f"{needs} {gib(device['headroom_mib']):>9}"
+    needs = f"{gib(device['predicted_mib']):>9} {learned:>7} {gib(device['cap_mib']):>6} {gib(device['lease_mib']):>6}"
+    return f"{needs} {gib(device['headroom_mib']):>8}"
 
 
 def _place(queue: Mapping[str, Any]) -> str:
     if queue["runs_before"] is None:
         return ""
-    return f"place in the queue: {queue['runs_before']:,} runs before it, {queue['like_it_before']:,} of them like it"
+    before, like_it = queue["runs_before"], queue["like_it_before"]
+    alike = f", {like_it:,} of them like it" if like_it else ""
+    return f"place in the queue: {before:,} run{'s' * (before != 1)} before it{alike}"
 
 
 def _retry(queue: Mapping[str, Any]) -> str:

@@ -155,11 +155,6 @@ def _in_colour() -> bool:
 
 
 def _print(text: str) -> None:
-    """Print, in signs that the terminal has."""
-    from orchestrator.balancer.painting import in_ascii
+    from orchestrator.balancer.painting import writable
 
-    try:
-        text.encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        text = in_ascii(text)
-    click.echo(text)
+    click.echo(writable(text, sys.stdout.encoding))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DRAINED = f"{PREFIX}:drained"
 QUARANTINE = f"{PREFIX}:quarantine"
+_FORGIVEN = f"{PREFIX}:forgiven"
 _STRIKES = f"{PREFIX}:strikes"
 _ENOUGH = 3
 _RELEASE = "release"
@@ -36,7 +37,12 @@ class Closures:
         """Use a device again, whatever closed it."""
         self._redis.hdel(DRAINED, device_id)
         self._redis.hdel(QUARANTINE, device_id)
+        self._redis.sadd(_FORGIVEN, device_id)
         self.went_well(device_id)
+
+    def take_forgiven(self) -> list[str]:
+        """Devices that a person wants to use again since this was asked last."""
+        return [name for name in iter(lambda: self._redis.spop(_FORGIVEN), None) if name]
 
     def drained(self) -> dict[str, bool]:
         """Drained devices, and whether their runs are to be released at once."""

@@ -19,8 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.balancer.accounting import Account, Books, Rules
-from orchestrator.balancer.experience import Experience
+from orchestrator.balancer.accounting import Account, Rules
 from orchestrator.balancer.launchers.port import Launcher
 from orchestrator.balancer.leases import Heard, Leases
 from orchestrator.balancer.losses import Losses
@@ -61,8 +60,8 @@ class Daemon:
     _ticked: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
-        self.experience = Experience(self.ledger.redis)
-        self.observer = Observer(self.ledger, self.leases, self.experience, Books(self.rules))
+        self.observer = Observer(self.ledger, self.leases, self.settings, self.rules)
+        self.experience = self.observer.experience
         self.observer.books.load(stored_books(self.ledger.redis.get(SNAPSHOT)))
         self.reports = Reports(self.ledger, self.leases, self.experience, self.observer.closures)
         self.losses = Losses(self.ledger, self.leases, self.reports, self.launcher, self.transport, self.settings)
@@ -99,12 +98,14 @@ class Daemon:
         workers = list(self.losses.bury(self.leases.workers(), launched))
         self._redeliver(workers)
         self.observer.refresh(workers)
+        for device_id in self.observer.closures.take_forgiven():
+            self.probe.forgive(device_id)
         self._world = World(self.probe.read(), launched)
         return workers
 
     def _observe(self, workers: list[Worker]) -> tuple[Observation, Account]:
         self._world = World(self.probe.read(), self._world.launched)
-        look = self.observer.look(workers, self._world, idle_worker_s=self.settings.idle_worker_s)
+        look = self.observer.look(workers, self._world)
         for worker_id in look[1].released:
             self.leases.end(worker_id)
         return look

@@ -134,11 +134,13 @@ class Reasons:
 
 
 def cap_from(group: Group, model: str, learned: Learned, need_mib: int) -> str:
-    """Where the cap of a run on a model of device comes from; `need_mib` is what the board gives at this moment."""
+    """Where the cap of a run on a model of device comes from, as words.
+
+    `need_mib` is what the board gives now: more, while the first run of its signature has not passed an epoch.
+    """
     predicted = group.predicted_mib(model)
     cap = cap_mib(predicted, learned, fixed=group.fixed)
-    tried = f", ×{need_mib / cap:.1f} until one has passed an epoch" if need_mib > cap else ""
-    return _source(group, predicted, learned, cap) + tried
+    return _source(group, predicted, learned, cap) + (f" ×{need_mib / cap:.2g}" if need_mib > cap else "")
 
 
 def _source(group: Group, predicted_mib: int, learned: Learned, cap: int) -> str:

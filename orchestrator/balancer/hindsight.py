@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from orchestrator.balancer.accounting import Books, Rules
-from orchestrator.balancer.experience import Experience
+from orchestrator.balancer.accounting import Rules
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.observation import Demand, Device, Observation, WorkerView
 from orchestrator.balancer.observer import Observer, World
 from orchestrator.balancer.readings import Reading
 from orchestrator.ledger import RANK, Ledger, QueueLine
 from orchestrator.records import Group, Run, WorkerState
+from orchestrator.settings import BalancerSettings
 
 _Seen = TypeVar("_Seen", Device, WorkerView)
 _FIELDS = {"device": "device_id", "worker": "worker_id", "run": "run_id"}
@@ -25,15 +25,14 @@ class Hindsight(Observer):
     """An observer that sees the machine only as the last balancer saw it; queues and experience are those of now."""
 
     def __init__(self, ledger: Ledger, seen: Mapping[str, Any]) -> None:
-        self.experience = Experience(ledger.redis)
-        super().__init__(ledger, Leases(ledger.redis), self.experience, Books(Rules()))
+        super().__init__(ledger, Leases(ledger.redis), BalancerSettings(), Rules())
         self._seen = seen
 
     def recall(self) -> Observation:
         """Devices and workers of the snapshot; what a person has closed or opened since counts."""
         self.refresh(())
         world = World(tuple(map(_reading, self._seen["devices"])), {})
-        now, account = self.look((), world, idle_worker_s=0.0)
+        now, account = self.look((), world)
         troubles = {device.device_id: device.trouble for device in account.devices}
         return replace(
             now,

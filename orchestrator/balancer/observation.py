@@ -65,6 +65,8 @@ class WorkerView:
     """When its run will be over, as far as that is known."""
     fresh: bool = False
     """Whether it has had no run yet."""
+    spent: bool = False
+    """Whether it has had as many runs as one worker should."""
     settling: bool = False
     """Whether what its last run held has not been seen free yet; it gets no run so long."""
 
@@ -149,6 +151,7 @@ class DrainReason(StrEnum):
     """Why a worker is asked to leave."""
 
     IDLE = "nothing left for it to do"
+    SPENT = "it has had as many runs as one worker should"
     MAKE_ROOM = "others need its memory"
     HELD = "its sweep is held"
     DEVICE = "its device is drained"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.balancer.accounting import Account, Books, Lease
+from orchestrator.balancer.accounting import Account, Books, Lease, Rules
 from orchestrator.balancer.closures import Closures
 from orchestrator.balancer.experience import Experience
 from orchestrator.balancer.launchers.port import Launched
@@ -16,6 +16,7 @@ from orchestrator.balancer.observation import Demand, Device, Observation, Sweep
 from orchestrator.balancer.readings import Reading
 from orchestrator.ledger import Ledger, QueueLine
 from orchestrator.records import Run, Sweep, Worker, WorkerState
+from orchestrator.settings import BalancerSettings
 from orchestrator.states import UNDER_WAY, RunState
 
 _HEADS = 16
@@ -37,9 +38,10 @@ class World:
 class Observer:
     """Reads the ledger; keeps the books between one look and the next."""
 
-    def __init__(self, ledger: Ledger, leases: Leases, experience: Experience, books: Books) -> None:
-        self._ledger, self._leases, self._experience = ledger, leases, experience
-        self.books = books
+    def __init__(self, ledger: Ledger, leases: Leases, settings: BalancerSettings, rules: Rules) -> None:
+        self._ledger, self._leases, self._settings = ledger, leases, settings
+        self.experience = Experience(ledger.redis)
+        self.books = Books(rules)
         self.closures = Closures(ledger.redis)
         self.sweeps: dict[str, Sweep] = {}
         """Sweeps with runs that are not over."""
@@ -60,12 +62,12 @@ class Observer:
         self.runs = {run.run_id: run for run in self._ledger.runs_by_id(w.run_id for w in workers if w.run_id)}
         self._quarantined, self._drained = self.closures.quarantined(), self.closures.drained()
 
-    def look(self, workers: Sequence[Worker], world: World, *, idle_worker_s: float) -> tuple[Observation, Account]:
+    def look(self, workers: Sequence[Worker], world: World) -> tuple[Observation, Account]:
         """What a decision may look at now."""
         now = time.time()
         readings = [self._judged(reading) for reading in world.readings]
         models = {reading.device_id: reading.model for reading in readings}
-        self.books.overheads_mib = {model: self._experience.overhead_mib(model) for model in set(models.values())}
+        self.books.overheads_mib = {model: self.experience.overhead_mib(model) for model in set(models.values())}
         self._pids = {worker.worker_id: self._pids_of(worker, world) for worker in workers}
         held = {worker.worker_id: self._held_mib(worker, readings, world) for worker in workers}
         account = self.books.update(readings, [_lease(worker, held[worker.worker_id]) for worker in workers], now)
@@ -75,8 +77,8 @@ class Observer:
             workers=tuple(self._view(worker, account, here.get(worker.device), now) for worker in workers),
             sweeps=tuple(map(_sweep_view, self.sweeps.values())),
             demands=tuple(self._demands(set(models.values()), now)),
-            loads=self._experience.loads(),
-            idle_worker_s=idle_worker_s,
+            loads=self.experience.loads(),
+            idle_worker_s=self._settings.idle_worker_s,
             shutting_down=self._leases.shutting_down(),
             draining=self._drained,
         )
@@ -114,7 +116,7 @@ class Observer:
         return (self._demand(name, line, models, now) for name, line in lines)
 
     def _demand(self, sweep: str, line: QueueLine, models: set[str], now: float) -> Demand:
-        group, experience = line.group, self._experience
+        group, experience = line.group, self.experience
         return Demand(
             sweep=sweep,
             run_ids=line.run_ids,
@@ -145,6 +147,7 @@ class Observer:
             signature=worker.signature,
             ends_in_s=run.ends_in_s if run and run.token else math.inf,
             fresh=not worker.served,
+            spent=worker.served >= self._settings.runs_per_worker,
             settling=_is_settling(worker, account, reading, now),
         )
 

@@ -23,9 +23,13 @@ def coloured(text: str, colour: str) -> str:
     return f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
 
 
-def in_ascii(text: str) -> str:
-    """The text with the signs that every terminal has."""
-    return text.translate(_ASCII)
+def writable(text: str, encoding: str) -> str:
+    """The text, in signs that every terminal has where this encoding lacks some."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
+    return text
 
 
 def memory_bar(parts_mib: Sequence[int], width: int, paint: Paint) -> str:
@@ -59,9 +63,9 @@ def cut(text: str, width: int) -> str:
 
 
 def cut_inside(text: str, width: int) -> str:
-    """Beginning and end of a text: the end of a slug tells its seed and id."""
-    tail = min(11, width // 2)
-    return text if len(text) <= width or not tail else f"{text[: width - tail - 1]}…{text[-tail:]}"
+    """Beginning and end of a slug: its last two parts tell the seed and the id."""
+    tail = "-".join(text.split("-")[-2:])[-(width // 2) :]
+    return text if len(text) <= width else f"{text[: width - len(tail) - 1]}…{tail}"
 
 
 def in_one_line(text: str) -> str:

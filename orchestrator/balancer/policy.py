@@ -58,6 +58,8 @@ def _leaving(observation: Observation) -> Iterator[Drain | Reap]:
         excess = worker.observed_mib - worker.lease_mib
         if excess > tolerance_mib.get(worker.device_id, excess):
             yield Reap(worker.worker_id, f"it holds {worker.observed_mib} MiB of its lease of {worker.lease_mib} MiB")
+        elif worker.spent and worker.state is WorkerState.IDLE:
+            yield Drain(worker.worker_id, DrainReason.SPENT)
         elif worker.sweep in held:
             yield Drain(worker.worker_id, DrainReason.HELD)
         elif worker.device_id in observation.draining:

@@ -46,5 +46,8 @@ class DeviceProbe(Protocol):
     def read(self) -> tuple[Reading, ...]:
         """The newest reading of every device that was ever seen, at once; old ones where the driver does not answer."""
 
+    def forgive(self, device_id: str) -> None:
+        """Use a device again that an error has ruled out; without effect on one that is well."""
+
     def close(self) -> None:
         """Stop reading."""

@@ -103,7 +103,7 @@ def _summary(seen: Mapping[str, Any], width: int, paint: Paint) -> Iterator[str]
 
 def _devices(seen: Mapping[str, Any], width: int, paint: Paint) -> Iterator[str]:
     name_width = _widest("DEVICE", (device["name"] for device in seen["devices"]), 14)
-    bar_width = max(10, min(_WIDEST_BAR, width - name_width - 69))
+    bar_width = max(10, min(_WIDEST_BAR, width - name_width - 75))
     memory = f"{'MEMORY, GiB':<{bar_width}}  {'OURS':>6} {'LEASED':>7} {'FOREIGN':>8} {'TOTAL':>7} {'HEADROOM':>9}"
     yield paint(f"{'DEVICE':<{name_width}}  {memory}  {'WORKERS':>7} {'UTIL':>5} {'TEMP':>5}  HEALTH", "bold")
     for device in seen["devices"]:
@@ -149,9 +149,9 @@ def _workers(seen: Mapping[str, Any], width: int, paint: Paint) -> Iterator[str]
     workers = sorted(seen["workers"], key=lambda one: (places.get(one["device"], len(places)), one["since"] or 0))
     name_width = _widest("DEVICE", names.values(), 14)
     sweep_width = _widest("SWEEP", (worker["sweep"] for worker in workers), 32) if width >= 140 else 0
-    run_width = max(12, width - name_width - 63 - (sweep_width and sweep_width + 2))
+    run_width = max(12, width - name_width - 66 - (sweep_width and sweep_width + 2))
     sweep_title = f"{'SWEEP':<{sweep_width}}  " if sweep_width else ""
-    columns = f"{'STATE':<9}  {'USES':>5} {'LEASE':>6}  {'EPOCH':>9} {'STEP/S':>7} {'FOR':>7} {'LEFT':>7}"
+    columns = f"{'STATE':<9} {'USES':>5} {'LEASE':>5}  {'EPOCH':>7} {'STEP/S':>6} {'FOR':>6} {'LEFT':>6}"
     yield paint(f"{'DEVICE':<{name_width}}  {'WORKER':<8}  {columns}  {sweep_title}RUN", "bold")
     for worker in workers:
         name = cut(names.get(worker["device"], worker["device"]), name_width)
@@ -168,8 +168,8 @@ def _worker(worker: Mapping[str, Any], at: float, paint: Paint) -> str:
     rate = f"{worker['steps_per_s']:.1f}" if has_run and worker["steps_per_s"] else ""
     since = lasting(None if worker["since"] is None else at - worker["since"])
     state = paint(f"{worker['state']:<9}", _STATES.get(worker["state"], "dim"))
-    memory = f"{gib(worker['observed_mib']):>5} {gib(worker['lease_mib']):>6}"
-    return f"{state}  {memory}  {epoch:>9} {rate:>7} {since:>7} {lasting(worker['ends_in_s']):>7}"
+    memory = f"{gib(worker['observed_mib']):>5} {gib(worker['lease_mib']):>5}"
+    return f"{state} {memory}  {epoch:>7} {rate:>6} {since:>6} {lasting(worker['ends_in_s']):>6}"
 
 
 def _for_whom(worker: Mapping[str, Any], sweep_width: int, width: int) -> str:

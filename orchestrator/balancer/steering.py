@@ -42,12 +42,17 @@ class Steering:
             UnknownNameError: no device is called so, or several are.
         """
         drained, quarantined = self._closures.drained(), self._closures.quarantined()
-        chosen = self._chosen(name, also={*drained, *quarantined})
+        closed = {*drained, *quarantined}
+        chosen = self._chosen(name, also=closed)
         for device in chosen:
             self._closures.resume(device["device"])
         self._ledger.wake()
-        said = [_resumed(device, device["device"] in drained, quarantined.get(device["device"])) for device in chosen]
-        return [*said, *self._when()]
+        said = [
+            _resumed(device, device["device"] in drained, quarantined.get(device["device"]))
+            for device in chosen
+            if name is not None or device["device"] in closed
+        ]
+        return [*(said or ["no device was closed"]), *self._when()]
 
     def _chosen(self, name: str | None, also: set[str] | frozenset[str] = frozenset()) -> list[Device]:
         """The devices that are meant; `also` are some that were closed and may be gone."""
@@ -80,10 +85,9 @@ def choose(name: str | None, devices: list[Device]) -> list[Device]:
     exact = [device for device in devices if wanted in (device["name"].lower(), device["device"].lower())]
     found = exact or [device for device in devices if _begins(device["device"], wanted)]
     if len(found) != 1:
-        known = ", ".join(_described(device) for device in found or devices)
-        raise UnknownNameError(
-            f"{len(found) or 'no'} devices are called '{name}'; {'they are' if found else 'known'}: {known}"
-        )
+        said = ", ".join(_described(device) for device in found) or ", ".join(device["name"] for device in devices)
+        are = "they are" if found else "known"
+        raise UnknownNameError(f"{len(found) or 'no'} devices are called '{name}'; {are}: {said}")
     return found
 
 

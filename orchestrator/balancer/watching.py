@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from orchestrator.balancer.painting import writable
 from orchestrator.errors import ServiceError
 
 _ENTER = "\x1b[?1049h\x1b[?25l"
@@ -29,7 +30,7 @@ def watch(draw: Draw, *, interval_s: float = 1.0, out: TextIO | None = None) -> 
         with paging(stream) as show:
             while True:
                 columns, lines = size()
-                show(_page(draw, columns, lines))
+                show(writable(_page(draw, columns, lines), stream.encoding))
                 time.sleep(interval_s)
     except KeyboardInterrupt:
         return

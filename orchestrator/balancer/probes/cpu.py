@@ -31,6 +31,9 @@ class CpuProbe:
         total_mib, free_mib = machine_memory(self._cgroups)
         return (Reading(CPU, "CPU", time.time(), total_mib, free_mib, slots=self._slots, name=CPU),)
 
+    def forgive(self, device_id: str) -> None:
+        """Nothing rules the machine's memory out."""
+
     def close(self) -> None:
         """There is nothing to stop."""
 

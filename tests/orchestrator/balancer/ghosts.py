@@ -21,11 +21,15 @@ class FakeProbe:
     devices: tuple[Reading, ...] = (Reading("cpu", "CPU", 0.0, total_mib=16_000, free_mib=15_000, slots=1),)
 
     frozen: bool = False
+    forgiven: tuple[str, ...] = ()
 
     def read(self) -> tuple[Reading, ...]:
         if self.frozen:
             return self.devices
         return tuple(replace(device, at=time.time()) for device in self.devices)
+
+    def forgive(self, device_id: str) -> None:
+        self.forgiven += (device_id,)
 
     def close(self) -> None:
         pass

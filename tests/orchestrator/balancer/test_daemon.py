@@ -453,7 +453,7 @@ def test_what_the_first_run_of_a_signature_held_is_what_the_next_one_is_given(
     learned = daemon.experience.of("signature-1000", "CPU")
     assert (learned.peak_mib, learned.finished) == (700, 1)
     daemon.observer.refresh([])
-    (demand,) = daemon.observer.look([], daemon._world, idle_worker_s=30)[0].demands or [None]
+    (demand,) = daemon.observer.look([], daemon._world)[0].demands or [None]
     assert demand is None or demand.needs_mib == {"CPU": 792}
 
 
@@ -498,3 +498,4 @@ def test_losses_in_a_row_of_different_runs_quarantine_a_gpu_and_resuming_lifts_t
     daemon.observer.closures.resume("GPU-0")
     steps(daemon, 3)
     assert launcher.ghosts != {}
+    assert daemon.probe.forgiven == ("GPU-0",)  # type: ignore[attr-defined]

@@ -290,6 +290,12 @@ def test_an_idle_worker_is_kept_warm_for_a_while_and_then_leaves() -> None:
     assert decide(seen(replace(IDLE, idle_s=31))) == (Drain("w1", DrainReason.IDLE),)
 
 
+def test_a_worker_that_has_had_its_share_of_runs_makes_way_for_a_fresh_one() -> None:
+    spent = replace(IDLE, spent=True)
+    assert decide(seen(spent, demands=(demand(10_000),)))[0] == Drain("w1", DrainReason.SPENT)
+    assert kinds(decide(seen(replace(spent, spent=False), demands=(demand(10_000),)))) == [Assign]
+
+
 def test_an_idle_worker_leaves_at_once_where_another_sweep_waits_for_its_slot() -> None:
     sweeps = (SweepView("s"), SweepView("t"))
     actions = decide(seen(IDLE, devices=(replace(GPU, slots=1),), sweeps=sweeps, demands=(demand(100, sweep="t"),)))
