@@ -1,87 +1,138 @@
 """How much memory a run will need, by arithmetic alone: the porch of the scheduler, free of NumPy and TensorFlow.
 
-Training holds, at its peak, the imported stack, the weights with their gradient and the optimiser's slots, every
+Training holds, at its peak, the imported stack, the weights with their gradients and the optimiser's slots, every
 activation that the way back will ask for, and the scenes that are being simulated. Prediction after it keeps far less
 of each pixel, but a large movie has large frames; the larger of the two decides. Counts follow from the network's plan;
-the few constants were fitted to measured peaks of forked children on a CPU.
+the few constants were fitted to measured peaks of forked children on a CPU, whose allocator is `worker.memory`'s.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
 
-from model.config import CLASSES, ModelConfig, TrainConfig
+from model.config import CLASSES, TrainConfig
+from model.plan import layers_of
 
 MIB = 2**20
 FLOAT_BYTES = 4
 
-STACK_MIB = 445
-"""A forked child that has imported the stack and traced its graphs, before the first activation."""
+STACK_MIB, LAYER_MIB = 510, 1.6
+"""A forked child that has imported the stack, before the first activation; and the graphs of each convolution."""
 
-ACTIVATION_COPIES = 2.3
-"""What training keeps for the way back, and more than as much again in gradients and copies in another layout."""
+WEIGHT_COPIES, SLOT_COPIES = 3.0, 1.25
+"""Weights, their gradient and the clipped one; what each slot of the optimiser takes, with its share of a new value."""
+
+ACTIVATION_COPIES = 1.35
+"""What training keeps for the way back, and a third more in gradients and copies in another layout."""
 
 PREDICTION_BATCHES = 2
 """Pixels that `model.prediction` takes at once, in training batches; at least one window."""
 
-PREDICTION_TENSORS = 5
+PREDICTION_TENSORS = 6.7
 """Tensors as wide as the first level that live at once in prediction: skip, concatenation, convolution, Swish."""
 
-SIMULATED_PIXEL_BYTES = 40
-"""Of a block of scenes that is being simulated: photons, noise, counts, targets, weights and their copies."""
+BLOCK_PIXEL_BYTES = 12
+"""Of a block of scenes and of the batches held ready: intensities, targets and weights."""
 
-JUDGED_PIXEL_BYTES = 50
-"""Of a movie that is being judged: counts, probabilities and expected counts."""
+RENDERED_PIXEL_BYTES = 18
+"""Of the light of one emitter, before the emitters are summed: a share, a place and a half."""
+
+JUDGED_PIXEL_BYTES = 72
+"""Of a movie that is being judged: counts, probabilities and expected counts, and each a few times."""
 
 BLOCK_PIXELS, SCENES, SCENE_FRAMES, SCENE_PX = 4_000_000, 16, 100, 32
 """How `model.patches` simulates: at most so many pixels and scenes in a block, each so long and at least so wide."""
 
+ROWS_AT_ONCE, REACH_SIGMA = 1 << 15, 4.0
+"""How `model.psf` renders: so many emitters at once, each so far to either side."""
 
-class Layer(NamedTuple):
-    """One convolution of the network."""
+GPU_BASE_MIB, GPU_WORKSPACE_MIB, GPU_SCRATCH_TENSORS, GPU_FRAGMENTS = 64, 1024, 4, 1.15
+"""On a GPU: small buffers, the most that cuDNN may take (`TF_CUDNN_WORKSPACE_LIMIT_IN_MB`), tensors as wide as the
+widest that live while its gradient is made, and what the allocator loses between blocks."""
 
-    level: int
-    """Times that its image has been halved."""
-    weights: int
-    kept: int
-    """Channels that training keeps for the way back, for each pixel of that level."""
+MEMORY_FIELDS = {
+    "data": {"patch_px", "pixel_nm", "source"},
+    "evaluation": {"density_per_um2", "frames", "size_px"},
+    "model": {"base_filters", "convolutions_per_block", "depth", "frames", "kernel", "normalisation"},
+    "simulation": {"density_max_per_um2", "psf_sigma_max_px", "psf_sigma_min_px"},
+    "training": {"batch_size"},
+}
+"""What memory depends on, beside the optimiser's slots."""
+
+MOVIE_FIELDS = {"data": {"movie", "table", "validation_fraction"}}
+"""What it depends on besides where a movie is given."""
 
 
 def footprint_mib(config: TrainConfig) -> int:
-    """Predicted peak resident memory of a training process on a CPU, MiB; was within 15 % of 13 measured ones.
+    """Predicted peak resident memory of a training process on a CPU, MiB; was within 8 % of 21 measured ones.
 
     An experimental movie is not counted, since its size does not stand in the config.
     """
-    floats = max(_training_floats(config), _predicting_floats(config)) + _weight_floats(config)
-    return STACK_MIB + math.ceil((FLOAT_BYTES * floats + _data_bytes(config)) / MIB)
+    training = FLOAT_BYTES * ACTIVATION_COPIES * _kept_floats(config) + _simulated_bytes(config)
+    predicting = FLOAT_BYTES * _predicting_floats(config) + _judged_bytes(config)
+    weights = FLOAT_BYTES * (WEIGHT_COPIES + SLOT_COPIES * _slots(config)) * _weights(config)
+    graphs = LAYER_MIB * sum(layer.weights > 0 for layer in layers_of(config.model))
+    return STACK_MIB + math.ceil(graphs + (weights + max(training, predicting)) / MIB)
 
 
-def layers_of(model: ModelConfig) -> Iterator[Layer]:
-    """The convolutions of `model.unet`, with their weights and what they keep."""
-    filters = [model.base_filters << level for level in range(model.depth + 1)]
-    yield _convolution(model, 0, 1, filters[0])
-    for level in range(model.depth):
-        yield from _residual(model, level, filters[level], filters[level])
-        yield Layer(level + 1, (4 * filters[level] + 1) * filters[level + 1], 4 * filters[level] + filters[level + 1])
-    yield from _residual(model, model.depth, filters[-1], filters[-1])
-    for level in reversed(range(model.depth)):
-        yield Layer(level, (filters[level + 1] + 1) * 4 * filters[level], 4 * filters[level])
-        yield from _residual(model, level, 2 * filters[level], filters[level])
-    yield Layer(0, (filters[0] + 1) * CLASSES, 2 * CLASSES)
+def gpu_footprint_mib(config: TrainConfig) -> int:
+    """Predicted peak of TensorFlow's allocator on a GPU, MiB: what a cap must grant; context and libraries come on top.
+
+    By arithmetic alone, unproven on a GPU. Simulation and judgement stay in the host's memory.
+    """
+    floats = max(_kept_floats(config) + _scratch_floats(config), _predicting_floats(config))
+    floats += (WEIGHT_COPIES + _slots(config)) * _weights(config)
+    held = GPU_FRAGMENTS * FLOAT_BYTES * floats / MIB
+    return GPU_BASE_MIB + math.ceil(held + min(GPU_WORKSPACE_MIB, _unfolded_mib(config)))
 
 
-def _weight_floats(config: TrainConfig) -> float:
-    """Weights, their gradient and the optimiser's slots: two of Adam, one of SGD with momentum."""
-    slots = int(config.optimizer.momentum > 0) if config.optimizer.name == "sgd" else 2
-    return (2 + slots) * sum(layer.weights for layer in layers_of(config.model))
+def memory_signature(config: TrainConfig) -> str:
+    """12 hex digits that are equal where memory is: after its first run, a signature's measured peak is known."""
+    counted = [config.model_dump(include=MEMORY_FIELDS), _slots(config)]
+    if config.data.source != "simulated":
+        counted.append(config.model_dump(include=MOVIE_FIELDS))
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _training_floats(config: TrainConfig) -> float:
+def work_gflop(config: TrainConfig) -> float:
+    """Arithmetic of a whole training, GFLOP: forward and twice as much back, two for each multiplication and sum.
+
+    Approximate, and without simulation and judgement: it orders runs by the time that they will take.
+    """
+    each = sum(layer.weights / (1 << 2 * layer.level_in) for layer in layers_of(config.model))
+    steps = config.training.epochs * config.training.steps_per_epoch
+    return 3 * 2 * each * _batch_pixels(config) * steps / 1e9
+
+
+def _weights(config: TrainConfig) -> int:
+    return sum(layer.weights for layer in layers_of(config.model))
+
+
+def _slots(config: TrainConfig) -> int:
+    """Numbers that the optimiser keeps for each weight: two of Adam, one of SGD with momentum."""
+    return int(config.optimizer.momentum > 0) if config.optimizer.name == "sgd" else 2
+
+
+def _kept_floats(config: TrainConfig) -> float:
+    return _batch_pixels(config) * sum(layer.kept / (1 << 2 * layer.level) for layer in layers_of(config.model))
+
+
+def _batch_pixels(config: TrainConfig) -> int:
     edge = _padded_px(config.data.patch_px, config.model.depth)
-    pixels = config.training.batch_size * config.model.frames * edge**2
-    return ACTIVATION_COPIES * pixels * sum(layer.kept / (1 << 2 * layer.level) for layer in layers_of(config.model))
+    return config.training.batch_size * config.model.frames * edge**2
+
+
+def _scratch_floats(config: TrainConfig) -> float:
+    """The widest tensor is the concatenation of the first level; its gradient needs it in both layouts."""
+    return GPU_SCRATCH_TENSORS * 2 * config.model.base_filters * _batch_pixels(config)
+
+
+def _unfolded_mib(config: TrainConfig) -> float:
+    """What a convolution of that tensor by matrix multiplication takes: each pixel with all its neighbours."""
+    voxels = config.model.kernel ** (3 if config.model.frames > 1 else 2)
+    return FLOAT_BYTES * voxels * 2 * config.model.base_filters * _batch_pixels(config) / MIB
 
 
 def _predicting_floats(config: TrainConfig) -> float:
@@ -92,28 +143,26 @@ def _predicting_floats(config: TrainConfig) -> float:
     return pixels * (PREDICTION_TENSORS * config.model.base_filters + 3 * CLASSES)
 
 
-def _data_bytes(config: TrainConfig) -> int:
-    scene = SCENE_FRAMES * max(SCENE_PX, config.data.patch_px) ** 2
-    judged = config.evaluation.frames * config.evaluation.size_px**2
+def _simulated_bytes(config: TrainConfig) -> float:
+    edge, light = max(SCENE_PX, config.data.patch_px), config.simulation
+    scene = SCENE_FRAMES * edge**2
     block = scene * min(max(BLOCK_PIXELS // scene, 1), SCENES)
-    return SIMULATED_PIXEL_BYTES * max(block, judged) + JUDGED_PIXEL_BYTES * judged
+    rendered = _rendered_bytes(config, SCENE_FRAMES, edge, light.density_max_per_um2, light.psf_sigma_max_px)
+    return BLOCK_PIXEL_BYTES * block + rendered
+
+
+def _judged_bytes(config: TrainConfig) -> float:
+    judged, light = config.evaluation, config.simulation
+    sigma_px = (light.psf_sigma_min_px + light.psf_sigma_max_px) / 2
+    rendered = _rendered_bytes(config, judged.frames, judged.size_px, judged.density_per_um2, sigma_px)
+    return JUDGED_PIXEL_BYTES * judged.frames * judged.size_px**2 + rendered
+
+
+def _rendered_bytes(config: TrainConfig, frames: int, edge_px: int, density_per_um2: float, sigma_px: float) -> float:
+    reach = math.ceil(REACH_SIGMA * sigma_px)
+    lit_um2 = ((edge_px + 2 * reach) * config.data.pixel_nm / 1000) ** 2
+    return RENDERED_PIXEL_BYTES * min(ROWS_AT_ONCE, density_per_um2 * lit_um2 * frames) * (2 * reach + 1) ** 2
 
 
 def _padded_px(edge_px: int, depth: int) -> int:
     return math.ceil(edge_px / (1 << depth)) << depth
-
-
-def _convolution(model: ModelConfig, level: int, filters_in: int, filters: int) -> Layer:
-    voxels = model.kernel**2 * (model.kernel if model.frames > 1 else 1)
-    normalised = model.normalisation != "none"
-    of_normalisation = {"none": 0, "batch": 4, "group": 2, "layer": 2}[model.normalisation]
-    weights = (voxels * filters_in + 1 + of_normalisation) * filters
-    return Layer(level, weights, (4 if normalised else 2) * filters)
-
-
-def _residual(model: ModelConfig, level: int, filters_in: int, filters: int) -> Iterator[Layer]:
-    if filters_in != filters:
-        yield Layer(level, (filters_in + 1) * filters, filters)
-    for index in range(model.convolutions_per_block):
-        yield _convolution(model, level, filters if index else filters_in, filters)
-    yield Layer(level, 0, filters)

@@ -1,9 +1,10 @@
 """Everything that the next attempt needs: weights, optimiser, the step reached and the history so far.
 
-    checkpoints/<run id>/<token>/step-00000400/model.keras, progress.json
+    checkpoints/<run id>/<token>/step-00000400/model/, progress.json
 
 A checkpoint is written beside and renamed, so one that exists is whole. Each attempt writes under its own token, so
-one that was given up can harm nobody; each reads the newest of its run, whoever wrote it.
+one that was given up can harm nobody; each reads the newest of its run, whoever wrote it. The model is a folder: Keras
+builds an archive in memory where it thinks that there is enough, twice the size of weights and optimiser.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Checkpoints:
         final = self._own / f"step-{progress.step:08d}"
         beside = final.with_suffix(".part")
         beside.mkdir(parents=True, exist_ok=True)
-        network.save(beside / "model.keras")
+        network.save(beside / "model", zipped=False)
         (beside / "progress.json").write_text(json.dumps(progress._asdict()))
         shutil.rmtree(final, ignore_errors=True)
         beside.rename(final)
@@ -62,7 +63,7 @@ class Checkpoints:
         for folder in self._newest_first():
             try:
                 progress = _progress(json.loads((folder / "progress.json").read_text()))
-                return keras.saving.load_model(folder / "model.keras"), progress
+                return keras.saving.load_model(_model(folder)), progress
             except (OSError, ValueError) as error:
                 print(f"checkpoint {folder} cannot be read and is passed over: {error}")
         return None
@@ -70,6 +71,12 @@ class Checkpoints:
     def _newest_first(self) -> Iterator[Path]:
         whole = (path for path in self._run.glob("*/step-*") if path.suffix != ".part")
         return iter(sorted(whole, key=lambda path: path.name, reverse=True))
+
+
+def _model(folder: Path) -> Path:
+    """A folder; an archive in checkpoints of 0.1."""
+    whole = folder / "model"
+    return whole if whole.is_dir() else folder / "model.keras"
 
 
 def _progress(stored: dict[str, Any]) -> Progress:

@@ -19,6 +19,10 @@ def main(installation: str | None, worker_id: str) -> None:
     Needs in the environment:
       HDSMLM_REDIS_URL    the ledger's Redis
       HDSMLM_HOME         folder for checkpoints and logs
+    and where memory is to be kept in bounds:
+      HDSMLM_CAP_MIB      what one run may use, MiB
+      HDSMLM_DEVICE       cpu, or the UUID of a GPU or MIG instance
+      HDSMLM_CGROUP       a control group delegated to workers
     """
     os.environ["HDSMLM_WORKER_ID"] = worker_id
     if installation:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import resource
 import sys
 import tempfile
 import traceback
@@ -14,10 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
+import keras
+
+from worker.accelerator import cap_accelerator
 from worker.checkpoint import Checkpoints, EpochRecord, Progress
 from worker.control import Control
 from worker.failures import CancelledError, ReleasedError, classify
 from worker.link import Link, RedisError, connect
+from worker.memory import CPU, peak_mib
 from worker.results import write_results
 from worker.settings import WorkerSettings, from_environment
 from worker.spec import ReportKind, RunSpec
@@ -49,12 +52,14 @@ class _Attempt:
     """The parts of one attempt, and what they tell each other."""
 
     def __init__(self, settings: WorkerSettings, link: Link, spec: RunSpec, token: str) -> None:
-        self._link, self._spec, self._token = link, spec, token
+        self._settings, self._link, self._spec, self._token = settings, link, spec, token
         self._checkpoints = Checkpoints(settings.checkpoints, spec.run_id, token)
         self._control = Control(link, spec.run_id, token, spec.timeout_s)
         self._tracker = Tracker(link.mlflow_url(), spec, token, self._experiment)
         self._epochs = spec.config.training.epochs
         self._latest: dict[str, float] = {}
+        self._computes = settings.device == CPU
+        """Whether the device may be asked what it holds; a GPU not before it is capped."""
 
     def execute(self) -> None:
         """Train, then report exactly one of finished, failed and released."""
@@ -69,11 +74,13 @@ class _Attempt:
             self._say(ReportKind.RELEASED)
         except Exception as error:
             traceback.print_exc()
-            failure = classify(error)
+            failure = classify(error, **self._on_accelerator())
             self._leave("FAILED")
             self._say(ReportKind.FAILED, failure=failure.kind, signature=failure.signature, message=failure.message)
 
     def _train(self) -> None:
+        cap_accelerator(self._settings.device, self._settings.cap_mib, keras.backend.backend())
+        self._computes = True
         listener = Listener(self._began, self._advanced, self._epoch_ended)
         trained = train(self._spec.config, self._checkpoints, self._control, listener)
         scores = trained.evaluation.scores
@@ -120,9 +127,18 @@ class _Attempt:
             epochs=self._epochs,
             mlflow_run_id=self._tracker.mlflow_run_id,
             metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-            peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            peak_mib=self._peak_mib(),
             **fields,
         )
+
+    def _peak_mib(self) -> int:
+        return peak_mib(self._settings.device, keras.backend.backend()) if self._computes else 0
+
+    def _on_accelerator(self) -> dict[str, int]:
+        """What tells an own lack of a GPU's memory from somebody else's; of the host's, the supervisor does."""
+        if self._settings.device == CPU:
+            return {}
+        return {"held_mib": self._peak_mib(), "cap_mib": self._settings.cap_mib}
 
     def _experiment(self) -> Experiment | None:
         found = self._link.experiment(self._spec.sweep)

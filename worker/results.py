@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import keras
 
 from model.config import TrainConfig
 from model.figures import draw_learning_curve, draw_overlay, typical_frame
@@ -18,7 +22,7 @@ _CURVES = ("loss", "val_loss", "learning_rate")
 def write_results(trained: Trained, config: TrainConfig, folder: Path) -> Iterator[tuple[Path, str]]:
     """Write the files into `folder`; gives each with its place among the run's artifacts."""
     network = folder / "model.keras"
-    trained.network.save(network)
+    _save(trained.network, network)
     yield network, "model"
     preprocessing = folder / "preprocessing.json"
     preprocessing.write_text(json.dumps(_preprocessing(config, trained.evaluation.threshold), indent=2))
@@ -29,6 +33,16 @@ def write_results(trained: Trained, config: TrainConfig, folder: Path) -> Iterat
     overlay = folder / "prediction.png"
     _draw_prediction(trained, config, overlay)
     yield overlay, "figures"
+
+
+def _save(network: keras.Model, path: Path) -> None:
+    """Write Keras' archive from a folder, as `worker.checkpoint` explains."""
+    folder = path.with_suffix(".parts")
+    network.save(folder, zipped=False)
+    with zipfile.ZipFile(path, "w") as archive:
+        for part in filter(Path.is_file, sorted(folder.rglob("*"))):
+            archive.write(part, part.relative_to(folder))
+    shutil.rmtree(folder)
 
 
 def _draw_prediction(trained: Trained, config: TrainConfig, path: Path) -> None:

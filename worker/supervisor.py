@@ -2,7 +2,7 @@
 
 The one module of this package that imports RQ. Nothing here may run a TensorFlow operation or touch a GPU: a child
 forked after that hangs. The job class executes one function by name, with a run id and a token, and no callbacks,
-whatever else is put on the queue.
+whatever else is put on the queue. The child is held under the worker's cap (`worker.caps`) from its fork to its death.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from worker.caps import Caps, Overrun, caps_of
 from worker.link import Link, RedisError, connect
+from worker.memory import steady_allocator
 from worker.settings import WorkerSettings
 from worker.spec import JOB_FUNCTION, FailureClass, ReportKind, queue_name
 
@@ -41,8 +43,32 @@ class AttemptJob(Job):
         return super().perform()
 
 
+class Supervisor(Worker):
+    """An RQ worker that holds its child under a cap and tells why it died."""
+
+    settings: WorkerSettings
+    caps: Caps
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Fork the child and hold it; in the child this does not return."""
+        super().fork_work_horse(job, queue)
+        self.caps.enclose(self.horse_pid)
+
+    def monitor_work_horse(self, job: Job, queue: Queue, execution: Any) -> None:
+        """Wait for the child and let go of what is left of it."""
+        try:
+            super().monitor_work_horse(job, queue, execution)
+        finally:
+            self.caps.release()
+
+    def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
+        """Report a child that ended without a word."""
+        _report_death(self.settings, job, ret_val, self.caps.release())
+
+
 def serve(settings: WorkerSettings) -> None:
     """Take orders until asked to leave."""
+    steady_allocator()
     import worker.job  # noqa: F401  the training stack, so that children are forked with it
 
     gc.collect()
@@ -51,14 +77,15 @@ def serve(settings: WorkerSettings) -> None:
     threading.Thread(target=_beat, args=(settings, stop), name="heartbeat", daemon=True).start()
     connection = connect(settings.redis_url, decode=False)
     queue = Queue(queue_name(settings.worker_id), connection=connection, serializer=JSONSerializer)
-    supervisor = Worker(
+    supervisor = Supervisor(
         [queue],
         name=f"hdsmlm-{settings.worker_id}",
         connection=connection,
         serializer=JSONSerializer,
         job_class=AttemptJob,
-        work_horse_killed_handler=lambda job, _pid, status, _usage: _report_death(settings, job, status),
     )
+    supervisor.settings, supervisor.caps = settings, caps_of(settings)
+    print(f"worker: runs may use {settings.cap_mib} MiB (0: all) and are held by {supervisor.caps.name}", flush=True)
     _link(settings).say(ReportKind.READY)
     supervisor.work(logging_level="WARNING")
     stop.set()
@@ -75,17 +102,22 @@ def _beat(settings: WorkerSettings, stop: threading.Event) -> None:
             return
 
 
-def _report_death(settings: WorkerSettings, job: Job, status: int) -> None:
-    """Tell of a child that ended without a word: killed, or out of memory."""
+def _report_death(settings: WorkerSettings, job: Job, status: int, overrun: Overrun | None = None) -> None:
+    """Tell of a child that ended without a word: out of memory under its own cap, or killed by somebody."""
     run_id, token = job.args
     cause = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"exit code {status >> 8}"
+    if overrun:
+        kind, cause, why = FailureClass.OOM, "its cap", f"{overrun}; give it more memory, or a smaller batch or patch"
+    else:
+        kind, why = FailureClass.INFRA, f"`orchestrator logs {run_id}` shows its last words"
     _link(settings).say(
         ReportKind.FAILED,
         run_id=run_id,
         token=token,
-        failure=FailureClass.INFRA,
+        failure=kind,
         signature=f"process ended by {cause}",
-        message=f"the run's process ended by {cause}; `orchestrator logs {run_id}` shows its last words",
+        message=f"the run's process was ended by {cause}; {why}",
+        peak_mib=overrun.held_mib if overrun else 0,
     )
 
 

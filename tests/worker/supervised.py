@@ -29,7 +29,7 @@ SMALL = {
     "evaluation.frames": 5,
     "evaluation.size_px": 32,
 }
-LARGE = {"model.base_filters": 32, "data.patch_px": 96, "training.batch_size": 16}
+LARGE = {**SMALL, "model.base_filters": 64, "data.patch_px": 32, "training.batch_size": 128}
 
 
 @dataclass

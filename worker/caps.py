@@ -1,0 +1,95 @@
+"""How a supervisor keeps its run within what its lease grants of the machine's memory, so that a run which needs more
+dies alone, as `oom`, and takes neither its supervisor nor a neighbour along.
+
+Where a control group was delegated to workers (`worker.cgroup`), the kernel holds the run; else a thread watches its
+resident memory (`worker.resident`). On a GPU the run caps itself (`worker.accelerator`) and nothing is fenced here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from worker.cgroup import Group, delegated_group
+from worker.memory import CPU
+from worker.resident import Watchdog
+from worker.settings import WorkerSettings
+
+_FIRST_TO_DIE = 1000
+
+
+class Overrun(NamedTuple):
+    """A run that wanted more than its cap, and what it held when that was seen."""
+
+    cap_mib: int
+    held_mib: int
+
+    def __str__(self) -> str:
+        return f"it held {self.held_mib} MiB and its cap is {self.cap_mib} MiB"
+
+
+class Fence(Protocol):
+    """Holds one process at a time under a cap."""
+
+    name: str
+
+    def enclose(self, pid: int) -> None:
+        """Hold a process that was just forked.
+
+        Raises:
+            OSError: it cannot be held.
+        """
+
+    def release(self) -> int | None:
+        """End holding a process that is dead: what it held, MiB, where it was ended for that."""
+
+
+class Caps:
+    """The cap of one worker's runs, by the best fence that can be had."""
+
+    def __init__(self, cap_mib: int, fences: tuple[Fence, ...]) -> None:
+        """`fences` are tried in their order."""
+        self._cap_mib = cap_mib
+        self._fences = fences
+        self._holding: Fence | None = None
+        self._overrun: Overrun | None = None
+
+    @property
+    def name(self) -> str:
+        """What holds the runs."""
+        return self._fences[0].name if self._fences else "nothing"
+
+    def enclose(self, pid: int) -> None:
+        """Hold the run's process, and offer it to the kernel first should the whole machine be out of memory."""
+        self._overrun = self._holding = None
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{pid}/oom_score_adj").write_text(str(_FIRST_TO_DIE))
+        for fence in self._fences:
+            try:
+                fence.enclose(pid)
+            except OSError as error:
+                print(f"worker: the run cannot be held by {fence.name}: {error}", flush=True)
+                continue
+            self._holding = fence
+            return
+
+    def release(self) -> Overrun | None:
+        """Once the process is dead: its overrun, if that was the cause; the same until the next one is held."""
+        if self._holding:
+            held_mib = self._holding.release()
+            self._overrun = Overrun(self._cap_mib, held_mib) if held_mib is not None else None
+            self._holding = None
+        return self._overrun
+
+
+def caps_of(settings: WorkerSettings) -> Caps:
+    """The caps that a worker's settings ask for."""
+    if settings.device != CPU or not settings.cap_mib:
+        return Caps(settings.cap_mib, ())
+    watchdog = Watchdog(settings.cap_mib)
+    parent = settings.cgroup or delegated_group()
+    if parent is None or not os.access(parent, os.W_OK):
+        return Caps(settings.cap_mib, (watchdog,))
+    return Caps(settings.cap_mib, (Group(parent, settings.worker_id, settings.cap_mib), watchdog))
