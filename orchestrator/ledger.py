@@ -62,6 +62,15 @@ class QueueLine(NamedTuple):
     """Of the first one."""
 
 
+class LeaseOf(NamedTuple):
+    """The lease that a worker has while it executes a run."""
+
+    worker: str
+    lease_mib: int
+    cap_mib: int
+    exclusive: bool = False
+
+
 class Ledger:
     """Reads and moves runs."""
 
@@ -179,12 +188,13 @@ class Ledger:
         target: RunState,
         *,
         token: str = "",
-        worker: str = "",
+        lease: LeaseOf | None = None,
         fields: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         """Move a run to `target`, setting `fields`.
 
-        With `token`, only the holder of the run's current token succeeds; with `worker`, that worker is bound too.
+        With `token`, only the holder of the run's current token succeeds; with `lease`, its worker is bound too, and
+        has that lease from now on.
 
         Raises:
             FencedError: the token is not the current one.
@@ -192,7 +202,8 @@ class Ledger:
         """
         allowed = ",".join(sorted(sources(target)))
         pairs = [str(part) for pair in fields.items() for part in pair]
-        answer = self._move(args=[run_id, target, allowed, token, worker, time.time(), *pairs])
+        bound = (lease.worker, lease.lease_mib, lease.cap_mib, int(lease.exclusive)) if lease else ("", 0, 0, 0)
+        answer = self._move(args=[run_id, target, allowed, token, time.time(), *bound, *pairs])
         if answer == "fenced":
             raise FencedError(f"run {run_id} has another token than {token}")
         if answer != "ok":

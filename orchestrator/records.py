@@ -175,6 +175,8 @@ class Worker(Record):
     """When it was asked to leave at once; 0: it was not."""
     left_nothing: bool = False
     """Whether it had no run when it left, and so nothing of a GPU."""
+    assigned_at: float = 0.0
+    """When it was given its present run, or its last one."""
     served: int = 0
     """Runs that it has been given."""
     steady: bool = False

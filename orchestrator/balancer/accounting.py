@@ -72,6 +72,8 @@ class Lease:
     quiet: bool = False
     """Whether its worker has no run, or had none when it left, and so holds nothing of a GPU."""
     ramping: bool = False
+    since: float = 0.0
+    """When its worker was given its present run, or its last one."""
     gone_at: float = 0.0
     """When its worker was gone; 0: it lives."""
 
@@ -97,13 +99,20 @@ class _Foreign:
 
 @dataclass(frozen=True)
 class _Ramp:
-    """What a device gained while one lease ramped, where the driver does not tell."""
+    """What a device gained while one run ramped, where the driver does not tell."""
 
+    since: float
+    """When the run began."""
     before_mib: int
     alone: bool = True
     gained_mib: int = 0
     at_end_mib: int | None = None
-    """Memory in use when its worker was gone."""
+    """Memory in use when it ended."""
+    ended_at: float = 0.0
+
+    def is_back(self, used_mib: int) -> bool:
+        """Whether the device shows what the run held free again."""
+        return self.at_end_mib is not None and self.at_end_mib - used_mib >= 0.9 * self.gained_mib > 0
 
 
 class Books:
@@ -118,14 +127,15 @@ class Books:
 
     def update(self, readings: Iterable[Reading], leases: Sequence[Lease], now: float) -> Account:
         """Enter what was read and what is leased now."""
-        self._ramps = {lease.worker_id: self._ramps[lease.worker_id] for lease in leases if self._known(lease)}
+        known = {lease.worker_id for lease in leases}
+        self._ramps = {name: ramp for name, ramp in self._ramps.items() if name in known}
         devices, observed, released = [], {}, set()
         for reading in readings:
             here = [lease for lease in leases if lease.device_id == reading.device_id]
             used = reading.total_mib - reading.driver_reserved_mib - reading.free_mib
-            self._follow_ramps(here, used)
+            self._follow_ramps(here, used, reading.at, now)
             observed.update({lease.worker_id: self._observed_mib(lease) for lease in here})
-            released |= {lease.worker_id for lease in here if self._is_released(lease, reading, used, now)}
+            released |= {lease.worker_id for lease in here if self._is_released(lease, reading, now)}
             own = sum(observed[lease.worker_id] for lease in here)
             foreign = self._foreign_mib(reading, here, max(0, used - own), now)
             devices.append(self._device(reading, foreign, now))
@@ -139,22 +149,28 @@ class Books:
         """Take over from an earlier balancer."""
         self._foreign = {name: _Foreign(int(mib), at) for name, (mib, at) in dumped.items()}
 
-    def _known(self, lease: Lease) -> bool:
-        return lease.worker_id in self._ramps and not lease.quiet
-
-    def _follow_ramps(self, here: Sequence[Lease], used_mib: int) -> None:
-        blind = [lease for lease in here if lease.held_mib is None and not lease.quiet]
+    def _follow_ramps(self, here: Sequence[Lease], used_mib: int, read_at: float, now: float) -> None:
+        blind = [lease for lease in here if lease.held_mib is None]
         ramping = [lease for lease in blind if lease.ramping and not lease.gone_at]
         for lease in blind:
-            ramp = self._ramps.setdefault(lease.worker_id, _Ramp(used_mib, alone=len(ramping) == 1))
-            if lease.gone_at:
-                at_end = ramp.at_end_mib if ramp.at_end_mib is not None else used_mib
-                ramp = replace(ramp, at_end_mib=at_end)
+            ramp = self._ramps.get(lease.worker_id)
+            if lease.quiet or lease.gone_at:
+                self._follow_end(lease.worker_id, ramp, used_mib, now)
+            elif ramp is None or ramp.since != lease.since:
+                before = used_mib - (ramp.gained_mib if ramp and read_at <= lease.since else 0)
+                self._ramps[lease.worker_id] = _Ramp(lease.since, before, alone=ramping == [lease])
             elif lease.ramping:
-                ramp = replace(ramp, alone=ramp.alone and len(ramping) == 1)
+                self._ramps[lease.worker_id] = replace(ramp, alone=ramp.alone and ramping == [lease])
             elif ramp.alone and not ramp.gained_mib:
-                ramp = replace(ramp, gained_mib=min(max(0, used_mib - ramp.before_mib), lease.lease_mib))
-            self._ramps[lease.worker_id] = ramp
+                gained = min(max(0, used_mib - ramp.before_mib), lease.lease_mib)
+                self._ramps[lease.worker_id] = replace(ramp, gained_mib=gained)
+
+    def _follow_end(self, worker_id: str, ramp: _Ramp | None, used_mib: int, now: float) -> None:
+        """A run is over, or its worker gone: what it held is its own until it is seen free."""
+        if ramp and ramp.at_end_mib is None:
+            self._ramps[worker_id] = replace(ramp, at_end_mib=used_mib, ended_at=now)
+        elif ramp and (ramp.is_back(used_mib) or now - ramp.ended_at > self.rules.release_timeout_s):
+            self._ramps[worker_id] = replace(ramp, gained_mib=0)
 
     def _observed_mib(self, lease: Lease) -> int:
         if lease.held_mib is not None:
@@ -162,7 +178,7 @@ class Books:
         ramp = self._ramps.get(lease.worker_id)
         return ramp.gained_mib if ramp else 0
 
-    def _is_released(self, lease: Lease, reading: Reading, used_mib: int, now: float) -> bool:
+    def _is_released(self, lease: Lease, reading: Reading, now: float) -> bool:
         if not lease.gone_at:
             return False
         if now - lease.gone_at > self.rules.release_timeout_s:
@@ -172,9 +188,7 @@ class Books:
         if lease.quiet or lease.held_mib is not None:
             return not lease.held_mib
         ramp = self._ramps.get(lease.worker_id)
-        if ramp is None or not ramp.gained_mib or ramp.at_end_mib is None:
-            return False
-        return ramp.at_end_mib - used_mib >= 0.9 * ramp.gained_mib
+        return bool(ramp and ramp.alone and ramp.ended_at and not ramp.gained_mib)
 
     def _foreign_mib(self, reading: Reading, here: Sequence[Lease], seen_mib: int, now: float) -> int:
         last = self._foreign.get(reading.device_id, _Foreign())
@@ -188,7 +202,7 @@ class Books:
 
     def _is_attributed(self, lease: Lease) -> bool:
         ramp = self._ramps.get(lease.worker_id)
-        return bool(ramp and ramp.gained_mib and not lease.gone_at)
+        return bool(ramp and ramp.gained_mib)
 
     def _device(self, reading: Reading, foreign_mib: int, now: float) -> Device:
         limits = self.rules.limits_of(reading)

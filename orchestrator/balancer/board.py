@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.balancer.memory import capacity_mib, headroom_mib, lease_mib
-from orchestrator.balancer.observation import Demand, Device, Observation, Start, WorkerView
+from orchestrator.balancer.observation import Assign, Demand, Device, Observation, Start, WorkerView
 from orchestrator.balancer.throughput import worth_adding
 from orchestrator.records import WorkerState
 
-_TIGHT = 0.8
-"""Share of a lease that a run must need where memory is scarce."""
 _SIBLING_FACTOR = 1.6
 """How much more the further runs of an unproven signature are given while the first one has not passed its epoch."""
 _SOON_S = 30.0
-"""Time that idle workers take to leave."""
+"""Time that a worker which is leaving takes to leave."""
 _CAN_WORK = frozenset({WorkerState.STARTING, WorkerState.IDLE})
 
 
@@ -29,6 +27,7 @@ class Place:
 
     device: Device
     headroom_mib: int
+    """What may be leased now, with what idle workers hold without need."""
     capacity_mib: int
     """The largest cap that a run could ever have here."""
     workers: list[WorkerView]
@@ -36,22 +35,22 @@ class Place:
     """Share of the device that each run keeps busy; None where it is not known."""
     under_way: set[str] = field(default_factory=set)
     """Signatures of the runs that are here or on their way."""
+    at_work: int = 0
+    """Workers that have a run or will have one."""
     exclusive: bool = False
     ramping: bool = False
     closed: str = ""
     """Why nothing starts here."""
-    roomy: bool = False
-    """Whether the slots run out before the memory does, whatever is queued."""
 
     @property
-    def fair_share_mib(self) -> int:
-        """Memory that each of its slots could have."""
-        return (self.capacity_mib + self.device.overhead_mib) // max(self.device.slots, 1)
+    def name(self) -> str:
+        """What people call the device."""
+        return self.device.name or self.device.device_id
 
     @property
     def is_open(self) -> bool:
-        """Whether a worker can start here, memory aside."""
-        return not self.closed and not self.exclusive and len(self.workers) < self.device.slots
+        """Whether a run can start here, memory aside."""
+        return not self.closed and not self.exclusive
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,7 @@ class Reservation:
     """Infinite where the ends of the runs before it are not known."""
     extra_mib: int
     """What will be left beside it."""
+    exclusive: bool = False
 
     def allows(self, device_id: str, lease_mib: int, expected_s: float) -> bool:
         """Whether a lease given now would not delay it."""
@@ -71,16 +71,28 @@ class Reservation:
         return math.isfinite(self.in_s) and expected_s <= self.in_s
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A place for one run: a lease on a device, for a worker that is there or for a new one."""
+
+    place: Place
+    lease_mib: int
+    worker: WorkerView | None
+
+    @property
+    def cap_mib(self) -> int:
+        """Of the lease, what the run may use."""
+        return self.lease_mib - self.place.device.overhead_mib
+
+
 class Board:
     """All devices and workers in the course of one decision."""
 
     def __init__(self, observation: Observation) -> None:
         self._observation = observation
-        self._largest = _largest_caps(observation)
         self.places = {device.device_id: self._place(device) for device in observation.devices}
-        self._open = [place for place in self.places.values() if place.is_open]
-        by_capacity = sorted(self.places.items(), key=lambda item: item[1].capacity_mib)
-        self._largest_of = {place.device.model: (name, place) for name, place in by_capacity}
+        by_capacity = sorted(self.places.values(), key=lambda place: place.capacity_mib)
+        self._largest = {place.device.model: place for place in by_capacity}
         self._free = [
             worker
             for worker in observation.workers
@@ -91,65 +103,46 @@ class Board:
         """Idle workers that this decision has given nothing."""
         return (worker for worker in self._free if worker.state is WorkerState.IDLE)
 
-    def fitting(self, demand: Demand, reservation: Reservation | None) -> WorkerView | None:
-        """The free worker that fits a run of the demand best; one that is starting counts as help on its way."""
-        fits = [
-            worker for worker in self._free if worker.sweep == demand.sweep and self._fits(worker, demand, reservation)
-        ]
-        return min(fits, key=lambda one: _preference(one, demand), default=None)
+    def expected(self, demand: Demand) -> WorkerView | None:
+        """A worker that is starting, and that a run of the demand will be given."""
+        coming = [worker for worker in self._free if worker.state is WorkerState.STARTING and _is_meant(worker, demand)]
+        for worker in coming[:1]:
+            self._free.remove(worker)
+        return coming[0] if coming else None
 
-    def take(self, worker: WorkerView, demand: Demand) -> None:
-        """Enter that a free worker gets a run of the demand."""
-        self._free.remove(worker)
-        place = self.places[worker.device_id]
-        place.under_way.add(demand.signature)
-        if worker.state is WorkerState.IDLE:
-            place.loads.append(self._load(place.device, demand.signature))
-
-    def start(self, demand: Demand, reservation: Reservation | None) -> Start | None:
-        """A new worker for a run of the demand where it fits best, entered at once; None where there is no place."""
-        near = [place for place in self._open if _could_hold(place, demand)]
+    def place_run(self, run_id: str, demand: Demand, reservation: Reservation | None) -> Assign | Start | None:
+        """Give a run the place that it fits best, and enter that; None where there is none."""
+        near = [place for place in self.places.values() if place.is_open and _could_hold(place, demand)]
         offers = [offer for place in near if (offer := self._offer(place, demand, reservation))]
         if not offers:
             return None
-        start = min(offers, key=lambda one: self._fit(one, demand))
-        place = self.places[start.device_id]
-        place.headroom_mib -= start.lease_mib
-        place.workers.append(
-            WorkerView("", start.sweep, start.device_id, start.lease_mib, 0, WorkerState.STARTING, ramping=True)
-        )
-        place.loads.append(self._load(place.device, demand.signature))
-        place.under_way.add(demand.signature)
-        place.exclusive, place.ramping = place.exclusive or start.exclusive, True
-        if not place.is_open:
-            self._open.remove(place)
-        return start
+        offer = min(offers, key=lambda one: self._fit(one, demand))
+        self._enter(offer, demand)
+        lease, cap, signature = offer.lease_mib, offer.cap_mib, demand.signature
+        if offer.worker:
+            return Assign(run_id, offer.worker.worker_id, lease, cap, demand.exclusive)
+        return Start(demand.sweep, offer.place.device.device_id, lease, cap, signature, demand.exclusive)
 
     def infeasible(self, demand: Demand) -> str:
         """Why no device could ever take a run of the demand; empty where one could, and where no device is known."""
-        spare = {
-            name: place.capacity_mib - demand.needs_mib[model] for model, (name, place) in self._largest_of.items()
-        }
+        spare = {model: place.capacity_mib - demand.needs_mib[model] for model, place in self._largest.items()}
         if not spare or max(spare.values()) >= 0:
             return ""
-        best = self.places[max(spare, key=lambda name: spare[name])]
-        need, name = demand.needs_mib[best.device.model], best.device.name or best.device.device_id
-        return f"needs {need} MiB; the largest device, {name}, can give {best.capacity_mib} MiB"
+        best = self._largest[max(spare, key=lambda model: spare[model])]
+        need = demand.needs_mib[best.device.model]
+        return f"needs {need} MiB; the largest device, {best.name}, can give {best.capacity_mib} MiB"
 
     def reserve(self, demand: Demand) -> Reservation | None:
         """Where the demand will have its place first, from the expected ends of what runs there."""
-        found = [
-            reserved
-            for place in self.places.values()
-            if not place.closed and (reserved := self._reserved(place, demand))
-        ]
+        places = (place for place in self.places.values() if not place.closed)
+        found = [reserved for place in places if (reserved := self._reserved(place, demand))]
         return min(found, key=lambda one: (one.in_s, -one.extra_mib), default=None)
 
     def need_mib(self, place: Place, demand: Demand) -> int:
         """Cap of one run of the demand on the device; more where its signature is tried out for the first time."""
-        need = demand.needs_mib[place.device.model]
-        first = demand.signature not in self._signatures_on(place.device.model)
-        if place.device.model not in demand.unproven or first:
+        model = place.device.model
+        need = demand.needs_mib[model]
+        if model not in demand.unproven or demand.signature not in self._signatures_on(model):
             return need
         return max(need, min(round(need * _SIBLING_FACTOR), place.capacity_mib))
 
@@ -158,35 +151,33 @@ class Board:
         device = place.device
         if place.closed:
             return place.closed
-        if len(place.workers) >= device.slots:
+        if self._worker_for(place, demand) is None and len(place.workers) >= device.slots:
             return f"all {device.slots} slots are taken"
-        if place.workers and (place.exclusive or demand.exclusive):
+        if place.at_work and (place.exclusive or demand.exclusive):
             return "it is taken exclusively" if place.exclusive else "it is not empty, and the run wants it for itself"
         if place.ramping and not device.attributed:
             return "a run beside it is still taking its memory, which this driver does not tell apart"
-        if not worth_adding(place.loads, self._load(device, demand.signature)):
+        if not worth_adding(place.loads, self._load(device, demand.signature), settled=not place.ramping):
             return "one run more would slow the others down by as much as it brings"
         return ""
 
     def _place(self, device: Device) -> Place:
         here = [worker for worker in self._observation.workers if worker.device_id == device.device_id]
-        busy = [worker for worker in here if worker.state is not WorkerState.IDLE]
-        closed = device.trouble or device.blind
-        place = Place(
+        busy = [worker for worker in here if worker.state is not WorkerState.IDLE or worker.settling]
+        drained = "it is drained" if device.device_id in self._observation.draining else ""
+        training = [worker for worker in busy if worker.state is not WorkerState.RELEASING and not worker.settling]
+        return Place(
             device,
-            headroom_mib(device, here),
+            headroom_mib(device, [w if w in busy else replace(w, lease_mib=parked_mib(device, w)) for w in here]),
             capacity_mib(device),
             here,
-            loads=[
-                self._load(device, worker.signature) for worker in busy if worker.state is not WorkerState.RELEASING
-            ],
+            loads=[self._load(device, worker.signature) for worker in training],
             under_way={worker.signature for worker in busy},
-            exclusive=any(worker.exclusive for worker in here),
+            at_work=len(busy),
+            exclusive=any(worker.exclusive for worker in busy),
             ramping=any(worker.ramping or worker.state is WorkerState.STARTING for worker in here),
-            closed="it is drained" if device.device_id in self._observation.draining else closed,
+            closed=drained or device.trouble or device.blind,
         )
-        place.roomy = place.fair_share_mib >= lease_mib(device, self._largest.get(("", device.model), 0))
-        return place
 
     def _load(self, device: Device, signature: str) -> float | None:
         return self._observation.loads.get((device.model, signature))
@@ -194,91 +185,73 @@ class Board:
     def _signatures_on(self, model: str) -> set[str]:
         return {name for place in self.places.values() if place.device.model == model for name in place.under_way}
 
-    def _fits(self, worker: WorkerView, demand: Demand, reservation: Reservation | None) -> bool:
-        place = self.places[worker.device_id]
-        if place.device.trouble or worker.exclusive != demand.exclusive:
-            return False
-        room = worker.lease_mib - place.device.overhead_mib
-        need = demand.needs_mib[place.device.model]
-        meant = worker.fresh and worker.signature == demand.signature
-        enough = need <= room and (place.roomy or worker.exclusive or meant or need >= _TIGHT * room)
-        if not enough or (
-            reservation and not reservation.allows(worker.device_id, worker.lease_mib, demand.expected_s)
-        ):
-            return False
-        starting = worker.state is WorkerState.STARTING
-        return starting or worth_adding(place.loads, self._load(place.device, demand.signature))
+    def _worker_for(self, place: Place, demand: Demand) -> WorkerView | None:
+        """An idle worker of the sweep on the device; the one that ran such a run before others."""
+        device_id = place.device.device_id
+        mine = [worker for worker in self.idle() if (worker.device_id, worker.sweep) == (device_id, demand.sweep)]
+        return min(mine, key=lambda one: (one.signature != demand.signature, one.worker_id), default=None)
 
-    def _offer(self, place: Place, demand: Demand, reservation: Reservation | None) -> Start | None:
-        if self.why_closed(place, demand):
+    def _offer(self, place: Place, demand: Demand, reservation: Reservation | None) -> Offer | None:
+        own = lease_mib(place.device, self.need_mib(place, demand))
+        worker = self._worker_for(place, demand)
+        available = place.headroom_mib + (parked_mib(place.device, worker) if worker else 0)
+        if own > available or self.why_closed(place, demand):
             return None
-        device = place.device
-        need = self.need_mib(place, demand)
-        own = lease_mib(device, need)
-        if own > place.headroom_mib:
+        if reservation and not reservation.allows(place.device.device_id, own, demand.expected_s):
             return None
-        if reservation and not reservation.allows(device.device_id, own, demand.expected_s):
-            return None
-        lease = self._generous_mib(place, demand, own)
-        return Start(
-            demand.sweep, device.device_id, lease, lease - device.overhead_mib, demand.signature, demand.exclusive
-        )
+        return Offer(place, max(own, available) if demand.exclusive else own, worker)
 
-    def _generous_mib(self, place: Place, demand: Demand, own_mib: int) -> int:
-        """The lease itself, or more where nobody else could use it: so the worker can serve other runs too."""
-        if demand.exclusive:
-            return max(own_mib, place.headroom_mib)
-        if not place.roomy:
-            return own_mib
-        largest = lease_mib(place.device, self._largest.get((demand.sweep, place.device.model), 0))
-        return max(own_mib, min(largest, place.headroom_mib, place.fair_share_mib))
-
-    def _fit(self, start: Start, demand: Demand) -> tuple[bool, bool, int, str]:
-        """Devices without foreigners first, then those where it slows nobody down, then the tightest."""
-        place = self.places[start.device_id]
-        load = self._load(place.device, demand.signature)
-        known = [one if one is not None else 1.0 for one in (*place.loads, load)]
+    def _fit(self, offer: Offer, demand: Demand) -> tuple[bool, bool, bool, int, str]:
+        """Devices without foreigners first, then those where nobody is slowed down, warm workers, the tightest."""
+        place = offer.place
+        known = [one if one is not None else 1.0 for one in (*place.loads, self._load(place.device, demand.signature))]
         crowded = len(known) > 1 and sum(known) > 1.0
-        return (place.device.avoided, crowded, place.headroom_mib - start.lease_mib, start.device_id)
+        left = place.headroom_mib - offer.lease_mib
+        return (place.device.avoided, crowded, offer.worker is None, left, place.device.device_id)
+
+    def _enter(self, offer: Offer, demand: Demand) -> None:
+        place, device = offer.place, offer.place.device
+        place.headroom_mib -= offer.lease_mib
+        place.at_work += 1
+        place.loads.append(self._load(device, demand.signature))
+        place.under_way.add(demand.signature)
+        place.exclusive, place.ramping = place.exclusive or demand.exclusive, True
+        if offer.worker:
+            place.headroom_mib += parked_mib(device, offer.worker)
+            self._free.remove(offer.worker)
+            place.workers.remove(offer.worker)
+        place.workers.append(
+            WorkerView("", demand.sweep, device.device_id, offer.lease_mib, 0, WorkerState.BUSY, ramping=True)
+        )
 
     def _reserved(self, place: Place, demand: Demand) -> Reservation | None:
         device = place.device
         need = lease_mib(device, self.need_mib(place, demand))
         if need > place.capacity_mib + device.overhead_mib:
             return None
-        ends = sorted((_end_s(worker), worker.lease_mib) for worker in place.workers)
-        available, free_slots = place.headroom_mib, device.slots - len(place.workers)
+        leaving = [worker for worker in place.workers if worker.state is not WorkerState.IDLE or worker.settling]
+        ends = sorted((_end_s(worker), worker.lease_mib) for worker in leaving)
+        available, alone = place.headroom_mib, demand.exclusive or place.exclusive
         for number, (end_s, lease) in enumerate(ends, 1):
-            available, free_slots = available + lease, free_slots + 1
-            last = number == len(ends)
-            if available >= need and free_slots > 0 and (last or not (demand.exclusive or place.exclusive)):
-                return Reservation(device.device_id, end_s, 0 if demand.exclusive else available - need)
+            available += lease
+            if available >= need and (number == len(ends) or not alone):
+                extra = 0 if demand.exclusive else available - need
+                return Reservation(device.device_id, end_s, extra, demand.exclusive)
         return None
 
 
+def parked_mib(device: Device, worker: WorkerView) -> int:
+    """Lease of a worker without a run: what it holds beside one, which on a GPU is nothing."""
+    return min(worker.lease_mib, device.overhead_mib if device.device_id == "cpu" else 0)
+
+
+def _is_meant(worker: WorkerView, demand: Demand) -> bool:
+    return (worker.sweep, worker.signature, worker.exclusive) == (demand.sweep, demand.signature, demand.exclusive)
+
+
 def _could_hold(place: Place, demand: Demand) -> bool:
-    return demand.needs_mib[place.device.model] + place.device.overhead_mib <= place.headroom_mib
+    return demand.needs_mib[place.device.model] <= place.headroom_mib
 
 
 def _end_s(worker: WorkerView) -> float:
-    return _SOON_S if worker.state in (WorkerState.IDLE, WorkerState.RELEASING) else worker.ends_in_s
-
-
-def _preference(worker: WorkerView, demand: Demand) -> tuple[bool, bool, int, str]:
-    """Idle before starting, started for such a run before others, then the smallest lease."""
-    return (
-        worker.state is not WorkerState.IDLE,
-        worker.signature != demand.signature,
-        worker.lease_mib,
-        worker.worker_id,
-    )
-
-
-def _largest_caps(observation: Observation) -> dict[tuple[str, str], int]:
-    """The largest cap that is queued, by sweep and model; under the sweep "", of all."""
-    largest: dict[tuple[str, str], int] = {}
-    for demand in observation.demands:
-        for model, need in demand.needs_mib.items():
-            for key in ((demand.sweep, model), ("", model)):
-                largest[key] = max(largest.get(key, 0), need)
-    return largest
+    return worker.ends_in_s if worker.state is WorkerState.BUSY else _SOON_S

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +27,7 @@ Examples:
   balancer drain gpu0              let gpu0 finish its runs, and start nothing there
   balancer drain gpu0 --now        let its runs checkpoint and go back to the queue at once
   balancer resume gpu0             use it again, whatever closed it
+  balancer simulate FLEET WORKLOAD what a machine would make of a workload, on a virtual clock
   balancer run                     balance in the foreground (`orchestrator up` does it in the background)
 
 \b
@@ -34,6 +36,7 @@ Exit codes: 0 done, 1 failed, 2 wrong input, 3 a service is out of reach.
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _device = click.argument("device", required=False)
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group(epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -122,6 +125,33 @@ def resume(device: str | None) -> None:
     from orchestrator.balancer.steering import Steering
 
     _print("\n".join(Steering(_ledger()).resume(device)))
+
+
+@cli.command()
+@click.argument("fleet", type=_file)
+@click.argument("workload", type=_file)
+@click.option("--seed", default=0, show_default=True, help="Of everything that varies.")
+@click.option("--policy", default="ours", show_default=True, help="Who gives out the memory; `--policy ?` names all.")
+@click.option("--timeline", type=click.Path(dir_okay=False, path_type=Path), help="Draw every attempt into this SVG.")
+@_json
+def simulate(  # noqa: PLR0913, PLR0917 (click passes each option)
+    fleet: Path, workload: Path, seed: int, policy: str, timeline: Path | None, as_json: bool
+) -> None:
+    """Say what a machine would make of a workload, by this balancer's own decisions on a virtual clock.
+
+    FLEET and WORKLOAD are YAML files; benchmarks/balancer has some. No GPU and no Redis is needed.
+
+    \b
+      balancer simulate benchmarks/balancer/fleets/h100x8.yaml benchmarks/balancer/workloads/unet_grid.yaml
+      balancer simulate FLEET WORKLOAD --policy one --timeline one.svg
+    """
+    from orchestrator.balancer.simulator import picture, render
+    from orchestrator.balancer.simulator import simulate as play
+
+    result = play(fleet, workload, seed=seed, policy=policy)
+    if timeline:
+        timeline.write_text(picture(result), encoding="utf-8")
+    _print(json.dumps(result.as_json()) if as_json else render(result))
 
 
 @cli.command()

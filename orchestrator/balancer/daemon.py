@@ -23,14 +23,14 @@ from orchestrator.balancer.accounting import Account, Rules
 from orchestrator.balancer.launchers.port import Launcher
 from orchestrator.balancer.leases import Heard, Leases
 from orchestrator.balancer.losses import Losses
-from orchestrator.balancer.observation import Action, Assign, Drain, Observation, Reap, Refuse, Start
+from orchestrator.balancer.observation import Action, Assign, Drain, Observation, Park, Reap, Refuse, Start
 from orchestrator.balancer.observer import Observer, World, rates_by_device
 from orchestrator.balancer.policy import decide
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.reports import Reports
 from orchestrator.balancer.snapshot import SNAPSHOT, snapshot, stored_books
 from orchestrator.errors import OrchestratorError, ServiceError, SupersededError
-from orchestrator.ledger import Ledger, RefusedError
+from orchestrator.ledger import LeaseOf, Ledger, RefusedError
 from orchestrator.records import Run, Worker, WorkerState
 from orchestrator.settings import BalancerSettings
 from orchestrator.states import RunState
@@ -39,6 +39,7 @@ from worker.spec import Order, ReportKind, control_key
 
 _log = logging.getLogger(__name__)
 _CONTROL_TTL_S = 24 * 3600
+_NOT_BEGUN = {"epoch": 0, "steps_per_s": 0, "peak_mib": 0}
 
 
 @dataclass
@@ -130,8 +131,10 @@ class Daemon:
         match action:
             case Start():
                 self._start(action, observation)
-            case Assign(run_id, worker_id):
-                self._assign(run_id, worker_id)
+            case Assign():
+                self._assign(action)
+            case Park(worker_id, lease_mib):
+                self.leases.note(worker_id, lease_mib=lease_mib)
             case Drain():
                 self._drain(action)
             case Reap(worker_id, message):
@@ -161,15 +164,16 @@ class Daemon:
         except (OrchestratorError, OSError) as error:
             self.losses.stillborn(worker, f"could not be launched: {error}")
 
-    def _assign(self, run_id: str, worker_id: str) -> None:
+    def _assign(self, assign: Assign) -> None:
         token = secrets.token_hex(8)
-        fields = {"token": token, "worker": worker_id, "assigned_at": time.time(), "epoch": 0, "steps_per_s": 0}
+        fields = {"token": token, "worker": assign.worker_id, "assigned_at": time.time(), "cap_mib": assign.cap_mib}
+        lease = LeaseOf(assign.worker_id, assign.lease_mib, assign.cap_mib, assign.exclusive)
         try:
-            self.ledger.move(run_id, RunState.ASSIGNED, worker=worker_id, fields=fields)
+            self.ledger.move(assign.run_id, RunState.ASSIGNED, lease=lease, fields={**fields, **_NOT_BEGUN})
         except RefusedError as refused:
             _log.info("not assigned: %s", refused)
         else:
-            self._deliver(worker_id, run_id, token)
+            self._deliver(assign.worker_id, assign.run_id, token)
 
     def _deliver(self, worker_id: str, run_id: str, token: str) -> None:
         self.transport.deliver(worker_id, run_id, token)

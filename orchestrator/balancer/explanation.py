@@ -7,7 +7,7 @@ import math
 from orchestrator.balancer.board import Board, Place, Reservation
 from orchestrator.balancer.footprints import Learned, cap_mib
 from orchestrator.balancer.memory import lease_mib
-from orchestrator.balancer.observation import Demand, Observation
+from orchestrator.balancer.observation import Assign, Demand, Observation, Start
 from orchestrator.balancer.priorities import ordered
 from orchestrator.records import Group
 
@@ -16,9 +16,10 @@ class Reasons:
     """What a decision on an observation leaves waiting, and why."""
 
     def __init__(self, observation: Observation) -> None:
+        self._devices = {worker.worker_id: worker.device_id for worker in observation.workers}
         self.board = Board(observation)
         """As the decision leaves it."""
-        self.queue = ordered(observation)
+        self.queue = ordered(observation) if observation.devices else []
         self.placed: dict[str, str] = {}
         """Runs that the decision finds a place for, each with its device."""
         self.waiting: dict[str, Demand] = {}
@@ -77,16 +78,18 @@ class Reasons:
         if self.board.infeasible(demand):
             return
         for run_id in demand.run_ids:
-            if worker := self.board.fitting(demand, self.reservation):
-                self.board.take(worker, demand)
+            if worker := self.board.expected(demand):
                 self.placed[run_id] = worker.device_id
-            elif start := self.board.start(demand, self.reservation):
-                self.placed[run_id] = start.device_id
+            elif action := self.board.place_run(run_id, demand, self.reservation):
+                self.placed[run_id] = self._device_of(action)
             else:
                 self._leave_waiting(demand)
                 return
         if demand.count > len(demand.run_ids):
             self.waiting.setdefault(demand.sweep, demand)
+
+    def _device_of(self, action: Assign | Start) -> str:
+        return action.device_id if isinstance(action, Start) else self._devices[action.worker_id]
 
     def _leave_waiting(self, demand: Demand) -> None:
         self.waiting.setdefault(demand.sweep, demand)

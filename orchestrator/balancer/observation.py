@@ -63,12 +63,19 @@ class WorkerView:
     """Memory signature of its run; of the run that it was started for, while it has none."""
     ends_in_s: float = math.inf
     """When its run will be over, as far as that is known."""
-    fresh: bool = False
-    """Whether it has had no run yet."""
     spent: bool = False
     """Whether it has had as many runs as one worker should."""
+    tight_mib: int = 0
+    """Lease that would do for its run, by what that has held so far; 0 where that is not known."""
     settling: bool = False
     """Whether what its last run held has not been seen free yet; it gets no run so long."""
+    measured: bool = True
+    """Whether what it was seen to hold is of its present run, and not of the one before."""
+
+    @property
+    def excess_mib(self) -> int:
+        """What its run holds beyond its lease."""
+        return self.observed_mib - self.lease_mib if self.run_id and self.measured else 0
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,8 @@ class Demand:
     """How long none of them has been served."""
     exclusive: bool = False
     """Whether a run wants its device to itself."""
+    resumes: bool = False
+    """Whether a run was only stopped to go on with a tighter lease."""
     unproven: frozenset[str] = frozenset()
     """Models of device on which no run of this signature has passed its first epoch."""
 
@@ -141,16 +150,36 @@ class Start:
 
 @dataclass(frozen=True)
 class Assign:
-    """Give a run to an idle worker."""
+    """Give a run to an idle worker, with a lease of its own size."""
 
     run_id: str
     worker_id: str
+    lease_mib: int
+    cap_mib: int
+    exclusive: bool = False
+
+
+@dataclass(frozen=True)
+class Tighten:
+    """Let a run checkpoint and go on at once with a lease that fits what it has shown to need."""
+
+    worker_id: str
+    cap_mib: int
+
+
+@dataclass(frozen=True)
+class Park:
+    """Let an idle worker keep no more than what it holds without a run."""
+
+    worker_id: str
+    lease_mib: int
 
 
 class DrainReason(StrEnum):
     """Why a worker is asked to leave."""
 
     IDLE = "nothing left for it to do"
+    LEFTOVER = "its last run ended badly and may have left memory behind"
     SPENT = "it has had as many runs as one worker should"
     MAKE_ROOM = "others need its memory"
     HELD = "its sweep is held"
@@ -184,4 +213,4 @@ class Refuse:
     message: str
 
 
-Action = Start | Assign | Drain | Reap | Refuse
+Action = Start | Assign | Tighten | Park | Drain | Reap | Refuse

@@ -23,7 +23,8 @@ _HEADS = 16
 """Runs of each line of the queue that one decision may start."""
 _LEFT_BEHIND_MIB = 64
 """Memory of a worker without a run that is nobody's business."""
-_SETTLED_AFTER_S = 30.0
+_MEASURED_AFTER_S = 10.0
+"""After which what a worker holds is of its present run."""
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,9 @@ class Observer:
             ramping=_is_ramping(worker),
             signature=worker.signature,
             ends_in_s=run.ends_in_s if run and run.token else math.inf,
-            fresh=not worker.served,
             spent=worker.served >= self._settings.runs_per_worker,
-            settling=_is_settling(worker, account, reading, now),
+            settling=_is_settling(worker, account, reading),
+            measured=reading is not None and reading.at > worker.assigned_at + _MEASURED_AFTER_S,
         )
 
 
@@ -160,6 +161,7 @@ def _lease(worker: Worker, held_mib: int | None) -> Lease:
         held_mib,
         quiet=worker.left_nothing if worker.gone_at else not worker.run_id,
         ramping=_is_ramping(worker),
+        since=worker.assigned_at,
         gone_at=worker.gone_at,
     )
 
@@ -168,13 +170,14 @@ def _is_ramping(worker: Worker) -> bool:
     return bool(worker.run_id) and not worker.steady
 
 
-def _is_settling(worker: Worker, account: Account, reading: Reading | None, now: float) -> bool:
-    """Whether what a run left behind when it ended badly may still be there."""
+def _is_settling(worker: Worker, account: Account, reading: Reading | None) -> bool:
+    """Whether what a run left behind when it ended badly may still be there; where nobody tells, it may."""
     since = worker.settling_since
-    if not since or worker.device == "cpu" or now - since > _SETTLED_AFTER_S:
+    if not since or worker.device == "cpu":
         return False
-    read_since = reading is not None and reading.at > since
-    return not read_since or account.observed_mib.get(worker.worker_id, 0) > _LEFT_BEHIND_MIB
+    if reading is None or reading.processes is None:
+        return True
+    return reading.at <= since or account.observed_mib.get(worker.worker_id, 0) > _LEFT_BEHIND_MIB
 
 
 def _sweep_view(sweep: Sweep) -> SweepView:

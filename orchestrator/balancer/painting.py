@@ -23,12 +23,13 @@ def coloured(text: str, colour: str) -> str:
     return f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
 
 
-def writable(text: str, encoding: str) -> str:
+def writable(text: str, encoding: str | None) -> str:
     """The text, in signs that every terminal has where this encoding lacks some."""
+    known = encoding or "utf-8"
     try:
-        text.encode(encoding)
+        text.encode(known)
     except UnicodeEncodeError:
-        return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
+        return text.translate(_ASCII).encode(known, "replace").decode(known)
     return text
 
 

@@ -1,30 +1,35 @@
 """`decide`: what to do next, as a pure function of what was observed.
 
-A run goes to an idle worker of its sweep whose lease fits it; else, where a device has a place, a worker is started
-for it. Order: priority, then memory × time, the largest first, with ageing. The first line of the queue that finds no
-place reserves one in the future (EASY backfill): others pass it only where they do not delay it.
+A run gets a lease of its own size: on a device with an idle worker of its sweep, which takes the lease over, or for a
+new worker. Order: priority, then memory × time, the largest first, with ageing. The first line of the queue that finds
+no place reserves one in the future (EASY backfill): others pass it only where they do not delay it.
 
     physical = free − Σ max(0, lease − observed) − growth     what is free and not yet promised
     promised = total − reserve − foreign − Σ lease            what the leases leave
     headroom = min(physical, promised) − safety               safety = max(256 MiB, 1 %)
+
+A lease never shrinks while a run of its worker lives. Between two runs, when no process is left that could use it, it
+is set anew; a worker without a run keeps what it holds without one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from orchestrator.balancer.board import Board, Reservation
-from orchestrator.balancer.memory import headroom_mib, safety_mib
+from orchestrator.balancer.board import Board, Place, Reservation, parked_mib
+from orchestrator.balancer.memory import headroom_mib, lease_mib, safety_mib
 from orchestrator.balancer.observation import (
     Action,
-    Assign,
     Demand,
     Drain,
     DrainReason,
     Observation,
+    Park,
     Reap,
     Refuse,
+    Tighten,
     WorkerView,
 )
 from orchestrator.balancer.priorities import ordered
@@ -32,6 +37,8 @@ from orchestrator.records import WorkerState
 
 __all__ = ["decide", "headroom_mib", "safety_mib"]
 
+_WORTH_SHARE, _WORTH_S = 0.1, 300.0
+"""Share of a lease that must be spare, and time that its run must have left, to stop it for a tighter one."""
 _ALIVE = frozenset({WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY})
 
 
@@ -51,15 +58,17 @@ def decide(observation: Observation) -> tuple[Action, ...]:
 def _leaving(observation: Observation) -> Iterator[Drain | Reap]:
     """Workers that must go whatever is queued."""
     held = {sweep.name for sweep in observation.sweeps if sweep.held}
-    tolerance_mib = {device.device_id: safety_mib(device) // 2 for device in observation.devices if device.attributed}
+    devices = {device.device_id: device for device in observation.devices}
     for worker in observation.workers:
         if worker.state not in _ALIVE:
             continue
-        excess = worker.observed_mib - worker.lease_mib
-        if excess > tolerance_mib.get(worker.device_id, excess):
+        device, idle = devices.get(worker.device_id), worker.state is WorkerState.IDLE
+        if device and device.attributed and worker.excess_mib > safety_mib(device) // 2:
             yield Reap(worker.worker_id, f"it holds {worker.observed_mib} MiB of its lease of {worker.lease_mib} MiB")
-        elif worker.spent and worker.state is WorkerState.IDLE:
+        elif idle and worker.spent:
             yield Drain(worker.worker_id, DrainReason.SPENT)
+        elif idle and worker.settling and device and not device.attributed:
+            yield Drain(worker.worker_id, DrainReason.LEFTOVER)
         elif worker.sweep in held:
             yield Drain(worker.worker_id, DrainReason.HELD)
         elif worker.device_id in observation.draining:
@@ -76,36 +85,67 @@ class _Round:
         self.waiting: list[Demand] = []
 
     def actions(self) -> Iterator[Action]:
+        given: list[Action] = []
         for demand in ordered(self.observation):
             if message := self.board.infeasible(demand):
-                yield from (Refuse(run_id, message) for run_id in demand.run_ids)
+                given += (Refuse(run_id, message) for run_id in demand.run_ids)
             else:
-                yield from self._serve(demand)
-        yield from self._leave()
+                given += self._serve(demand)
+        return iter([*self._make_way(), *given, *self._tighten()])
 
     def _serve(self, demand: Demand) -> Iterator[Action]:
         """Find a place for one run after the other, until there is none."""
         for run_id in demand.run_ids:
-            if worker := self.board.fitting(demand, self.reservation):
-                self.board.take(worker, demand)
-                if worker.state is WorkerState.IDLE:
-                    yield Assign(run_id, worker.worker_id)
-            elif start := self.board.start(demand, self.reservation):
-                yield start
-            else:
-                self.waiting.append(demand)
-                self.reservation = self.reservation or self.board.reserve(demand)
-                return
+            if self.board.expected(demand):
+                continue
+            if action := self.board.place_run(run_id, demand, self.reservation):
+                yield action
+                continue
+            self.waiting.append(demand)
+            self.reservation = self.reservation or self.board.reserve(demand)
+            return
         if demand.count > len(demand.run_ids):
             self.waiting.append(demand)
 
-    def _leave(self) -> Iterator[Drain]:
-        """Idle workers whose lease somebody else could use, or that have had nothing to do for long."""
+    def _tighten(self) -> Iterator[Tighten]:
+        """Where a line waits for nothing but memory, take what runs were given without need."""
+        for place in self.board.places.values():
+            if any(self._lacks_memory(place, demand) for demand in self.waiting):
+                for worker in filter(_is_loose, place.workers):
+                    yield Tighten(worker.worker_id, worker.tight_mib - place.device.overhead_mib)
+
+    def _lacks_memory(self, place: Place, demand: Demand) -> bool:
+        lease = lease_mib(place.device, self.board.need_mib(place, demand))
+        return lease > place.headroom_mib and not self.board.why_closed(place, demand)
+
+    def _make_way(self) -> Iterator[Action]:
+        """Idle workers that got nothing give their memory back, and leave where others need their slot."""
         for worker in self.board.idle():
-            if self.waiting:
+            parked = parked_mib(self.board.places[worker.device_id].device, worker)
+            if parked < worker.lease_mib:
+                yield Park(worker.worker_id, parked)
+            if self._is_in_the_way(worker):
                 yield Drain(worker.worker_id, DrainReason.MAKE_ROOM)
             elif worker.idle_s > self.observation.idle_worker_s:
                 yield Drain(worker.worker_id, DrainReason.IDLE)
+
+    def _is_in_the_way(self, worker: WorkerView) -> bool:
+        """Whether a run waits that the worker cannot take and whose worker finds no slot beside it."""
+        place = self.board.places[worker.device_id]
+        others = any(demand.sweep != worker.sweep for demand in self.waiting)
+        is_full = len(place.workers) >= place.device.slots
+        return bool(self.waiting) and (bool(place.device.trouble) or (others and is_full))
+
+
+def _spare_mib(worker: WorkerView) -> int:
+    return worker.lease_mib - worker.tight_mib
+
+
+def _is_loose(worker: WorkerView) -> bool:
+    """Whether stopping a run for a moment gives back memory that is worth it."""
+    known = worker.state is WorkerState.BUSY and worker.tight_mib and not worker.exclusive
+    worth = _spare_mib(worker) >= _WORTH_SHARE * worker.lease_mib
+    return bool(known and worth and _WORTH_S <= worker.ends_in_s < math.inf)
 
 
 def _drain_all(workers: Iterable[WorkerView], reason: DrainReason) -> Iterator[Drain]:

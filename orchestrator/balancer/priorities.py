@@ -2,7 +2,8 @@
 
 Priority first. Within it, the largest memory × time first, since what is large is hardest to place at the end; each
 hour without service counts as twice the size, so nothing waits for ever; and within a sweep each rank of the order
-that it asks for (`policy.order`) counts as sixteen times the size.
+that it asks for (`policy.order`) counts as sixteen times the size, until a run would take so long that it had to be
+started now in order not to be the last one.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ import math
 from collections.abc import Iterable
 
 from orchestrator.balancer.observation import Demand, Observation
+from orchestrator.records import WorkerState
 
 _NEGLECT_S = 3600.0
 _RANK = 4.0
+_URGENT_SHARE = 0.5
+"""Of the time that is left in all, what a run may take before it becomes urgent."""
+_URGENT = 1000.0
 
 
 def ordered(observation: Observation) -> list[Demand]:
@@ -21,13 +26,27 @@ def ordered(observation: Observation) -> list[Demand]:
     sweeps = {sweep.name: sweep for sweep in observation.sweeps if sweep.starts}
     demands = [demand for demand in observation.demands if demand.sweep in sweeps and demand.run_ids]
     first = _first_ranks(demands)
+    long_s = _URGENT_SHARE * left_s(demands, observation)
 
     def key(demand: Demand) -> tuple[float, float, str, str]:
-        rank = demand.rank - first[demand.sweep]
-        weight = _size(demand) + demand.waited_s / _NEGLECT_S - _RANK * rank
+        if demand.resumes:
+            weight = 2 * _URGENT
+        elif long_s <= demand.expected_s < math.inf:
+            weight = _URGENT + math.log2(demand.expected_s)
+        else:
+            rank = demand.rank - first[demand.sweep]
+            weight = _size(demand) + demand.waited_s / _NEGLECT_S - _RANK * rank
         return (-sweeps[demand.sweep].priority, -weight, demand.sweep, demand.run_ids[0])
 
     return sorted(demands, key=key)
+
+
+def left_s(demands: Iterable[Demand], observation: Observation) -> float:
+    """How long everything will take with as many runs at once as now; infinite where that is not known."""
+    ends = [worker.ends_in_s for worker in observation.workers if worker.state is WorkerState.BUSY]
+    known = [end_s for end_s in ends if math.isfinite(end_s)]
+    waiting = sum((demand.count or len(demand.run_ids)) * demand.expected_s for demand in demands)
+    return (sum(known) + waiting) / len(ends) if ends else math.inf
 
 
 def _first_ranks(demands: Iterable[Demand]) -> dict[str, int]:

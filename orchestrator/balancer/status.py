@@ -156,7 +156,8 @@ def _workers(seen: Mapping[str, Any], width: int, paint: Paint) -> Iterator[str]
     for worker in workers:
         name = cut(names.get(worker["device"], worker["device"]), name_width)
         sweep = f"{cut(worker['sweep'], sweep_width):<{sweep_width}}  " if sweep_width else ""
-        run = cut_inside(worker["slug"] or worker["run"] or "", run_width) or _for_whom(worker, sweep_width, run_width)
+        whose = "" if sweep_width else f"({cut(worker['sweep'], run_width - 2)})"
+        run = cut_inside(worker["slug"] or worker["run"] or "", run_width) or whose
         line = f"{name:<{name_width}}  {worker['worker'][:8]:<8}  {_worker(worker, seen['at'], paint)}  {sweep}{run}"
         yield line.rstrip()
     yield ""
@@ -170,10 +171,6 @@ def _worker(worker: Mapping[str, Any], at: float, paint: Paint) -> str:
     state = paint(f"{worker['state']:<9}", _STATES.get(worker["state"], "dim"))
     memory = f"{gib(worker['observed_mib']):>5} {gib(worker['lease_mib']):>5}"
     return f"{state} {memory}  {epoch:>7} {rate:>6} {since:>6} {lasting(worker['ends_in_s']):>6}"
-
-
-def _for_whom(worker: Mapping[str, Any], sweep_width: int, width: int) -> str:
-    return "" if sweep_width else f"({cut(worker['sweep'], width - 2)})"
 
 
 def _sweeps(seen: Mapping[str, Any], width: int, paint: Paint) -> Iterator[str]:

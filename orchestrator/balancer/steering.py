@@ -113,7 +113,7 @@ def _resumed(device: Device, drained: bool, quarantine: str | None) -> str:
         lifted.append("no longer drained")
     if quarantine is not None:
         lifted.append(f"no longer quarantined (it was, after {quarantine.partition(';')[0]})")
-    trouble = f"; it is in trouble still: {device['trouble']}" if device["trouble"] else ""
+    trouble = f"; its trouble is looked at anew: {device['trouble']}" if device["trouble"] else ""
     return f"{device['name']} {'is ' + ' and '.join(lifted) if lifted else 'was not closed'}{trouble}"
 
 

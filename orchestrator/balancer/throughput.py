@@ -1,9 +1,12 @@
-"""How much work a device does for several runs at once, and whether one more is worth adding.
+"""How busy several runs keep a device together, and whether one more is worth adding.
 
-A run of a signature keeps a share of its device busy, its load. While the loads sum to 1 or less, runs do not feel
-each other; beyond that each is slowed down by the sum. So n runs do n / max(1, Σ load) times the work of one; adding
-one is worth it while that grows by 3 % or more. Loads are learned from the steps per second that workers report: a
-run's best rate is what it does undisturbed, so n / Σ (rate / best rate) is the sum of the loads as it was felt.
+A run of a signature keeps a share of its device busy, its load. While the loads sum to 1 or less, runs do not feel each
+other; beyond that the device is busy all the time, and each run is slowed down by the sum. So a device does min(1, Σ load)
+of what it can; adding one is worth it while that grows by 3 % or more. Plain rates, a run's steps per second over its
+best, would let light runs in beside heavy ones for ever: many light runs make more steps, and finish nothing sooner.
+
+Loads are learned from the steps per second that workers report: a run's best rate is what it does undisturbed, so
+n / Σ (rate / best rate) is the sum of the loads as it was felt. What is not known yet is tried, one run at a time.
 """
 
 from __future__ import annotations
@@ -15,32 +18,36 @@ _LEARNING_RATE = 0.5
 _FIRST_GUESS = 0.5
 
 
-def worth_adding(loads: Sequence[float | None], load: float | None) -> bool:
-    """Whether a device with runs of these loads does at least 3 % more with one more; what is not known is tried."""
-    if not loads or load is None or None in loads:
+def worth_adding(loads: Sequence[float | None], load: float | None, *, settled: bool) -> bool:
+    """Whether a device with runs of these loads does at least 3 % more with one more.
+
+    A load that is not known counts as half a device until all runs there are `settled`, so that their rates can be
+    told; then one more is tried, and shows what they are.
+    """
+    if not loads:
         return True
-    known = [one for one in loads if one is not None]
-    return total([*known, load]) >= MIN_GAIN * total(known)
+    unknown = 0.0 if settled else _FIRST_GUESS
+    before = busy([unknown if one is None else one for one in loads])
+    return busy([before, _FIRST_GUESS if load is None else load]) >= MIN_GAIN * before
 
 
-def total(loads: Sequence[float]) -> float:
-    """Work that is done at once, in undisturbed runs."""
-    return len(loads) / max(1.0, sum(loads))
+def busy(loads: Sequence[float]) -> float:
+    """Share of the time that the device computes."""
+    return min(1.0, sum(loads))
 
 
-def learn(
-    loads: Mapping[str, float], rates: Sequence[tuple[str, float]], best: Mapping[str, float]
-) -> dict[str, float]:
+def learn(loads: Mapping[str, float], rates: Sequence[tuple[str, float]], best: Mapping[str, float]) -> dict[str, float]:
     """New loads of the signatures that share a device, from the rates (signature, steps/s) that they reach together.
 
-    `best` are the highest rates ever seen. A run that is alone teaches nothing.
+    `best` are the highest rates ever seen. A run that is alone teaches nothing, nor do runs that nothing slows down and
+    of which nothing else was thought.
     """
     shares = [rate / best[signature] for signature, rate in rates if best.get(signature)]
     if len(shares) < 2 or len(shares) < len(rates) or not sum(shares):
         return {}
     felt = len(shares) / sum(shares)
     guessed = [loads.get(signature, _FIRST_GUESS) for signature, _ in rates]
-    if felt <= MIN_GAIN and sum(guessed) <= 1.0:
+    if felt <= MIN_GAIN and not (loads and sum(guessed) > 1.0):
         return {}
     factor = (max(felt, 1.0) / sum(guessed)) ** _LEARNING_RATE
     return {signature: min(1.0, guess * factor) for (signature, _), guess in zip(rates, guessed, strict=True)}

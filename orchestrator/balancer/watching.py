@@ -13,9 +13,9 @@ from typing import TextIO
 from orchestrator.balancer.painting import writable
 from orchestrator.errors import ServiceError
 
-_ENTER = "\x1b[?1049h\x1b[?25l"
-"""Another screen, and no cursor."""
-_LEAVE = "\x1b[?25h\x1b[?1049l"
+_ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"
+"""Another screen, no cursor, and what is too wide is cut off instead of wrapped."""
+_LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 
 Draw = Callable[[int, int], str]
@@ -44,7 +44,7 @@ def size() -> tuple[int, int]:
 
 def _page(draw: Draw, columns: int, lines: int) -> str:
     try:
-        return draw(columns, lines - 1)
+        return "\n".join(draw(columns, lines - 1).split("\n")[: lines - 1])
     except ServiceError as error:
         return str(error)
 

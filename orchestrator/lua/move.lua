@@ -1,11 +1,12 @@
 -- Moves one run to another state if that is allowed, the token is the current one and the worker is free.
 -- ARGV: run id, target state, allowed sources ("a,b"), token that the caller holds ("" for none),
---       worker to bind ("" for none), time now, then (field, value) pairs to set.
+--       time now, worker to bind ("" for none) with its lease in MiB, its cap in MiB and whether it is exclusive,
+--       then (field, value) pairs to set.
 -- A queued run stands in the queue of its group, or, while its back-off lasts, among the delayed ones.
 -- A cancelled attempt finds the order to stop under its control key.
 -- Answers "ok", or "unknown", "fenced", "busy" or the state that forbids the move.
 local key = 'hdsmlm:run:' .. ARGV[1]
-local target, token, worker, now = ARGV[2], ARGV[4], ARGV[5], ARGV[6]
+local target, token, now, worker = ARGV[2], ARGV[4], ARGV[5], ARGV[6]
 local state = redis.call('HGET', key, 'state')
 if not state then return 'unknown' end
 if token ~= '' and redis.call('HGET', key, 'token') ~= token then return 'fenced' end
@@ -14,9 +15,10 @@ if not string.find(',' .. ARGV[3] .. ',', ',' .. state .. ',', 1, true) then ret
 if worker ~= '' then
   local worker_key = 'hdsmlm:worker:' .. worker
   if redis.call('HGET', worker_key, 'state') ~= 'idle' then return 'busy' end
-  redis.call('HSET', worker_key, 'state', 'busy', 'run_id', ARGV[1],
+  redis.call('HSET', worker_key, 'state', 'busy', 'run_id', ARGV[1], 'assigned_at', now,
+             'lease_mib', ARGV[7], 'cap_mib', ARGV[8], 'exclusive', ARGV[9],
              'signature', redis.call('HGET', key, 'signature') or '')
-  redis.call('HDEL', worker_key, 'steady')
+  redis.call('HDEL', worker_key, 'steady', 'settling_since')
   redis.call('HINCRBY', worker_key, 'served', 1)
   redis.call('HINCRBY', key, 'attempts', 1)
 elseif target ~= 'running' then
@@ -44,7 +46,7 @@ if state == 'queued' then
 end
 
 redis.call('HSET', key, 'state', target)
-for i = 7, #ARGV, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
+for i = 10, #ARGV, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
 
 local position = redis.call('HGET', key, 'position')
 redis.call('ZREM', sweep .. ':' .. state, ARGV[1])

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.balancer.leases import Leases
 from orchestrator.errors import FencedError, UnknownNameError
-from orchestrator.ledger import UNSETTLED, Ledger, RefusedError
+from orchestrator.ledger import UNSETTLED, LeaseOf, Ledger, RefusedError
 from orchestrator.records import Worker, WorkerState
 from orchestrator.redis_door import connect
 from orchestrator.states import UNDER_WAY, RunState, sources
@@ -22,7 +22,7 @@ def idle_worker(leases: Leases, worker_id: str = "w1") -> None:
 
 
 def assign(ledger: Ledger, run_id: str, token: str = "t1", worker: str = "w1") -> None:
-    ledger.move(run_id, RunState.ASSIGNED, worker=worker, fields={"token": token, "worker": worker})
+    ledger.move(run_id, RunState.ASSIGNED, lease=LeaseOf(worker, 1000, 900), fields={"token": token, "worker": worker})
 
 
 def test_submitting_the_same_runs_twice_queues_nothing_the_second_time(ledger: Ledger) -> None:

@@ -61,9 +61,9 @@ class Supervised:
         self.process.wait()
         self.log.close()
 
-    def order(self, run_id: str, values: dict[str, Any]) -> None:
+    def order(self, run_id: str, values: dict[str, Any], cap_mib: int) -> None:
         spec = run_spec(run_id).model_copy(update={"config": resolve(values)})
-        self.redis.hset(run_key(run_id), "spec", spec.model_dump_json())
+        self.redis.hset(run_key(run_id), mapping={"spec": spec.model_dump_json(), "cap_mib": cap_mib})
         Transport(connect(self.address, decode=False)).deliver("w1", run_id, f"token-{run_id}")
 
     def first(self, kind: ReportKind, run_id: str = "") -> Report:

@@ -41,17 +41,16 @@ def growing_child(most_mib: int) -> int:
 def test_a_run_over_its_cap_is_reported_with_the_numbers_and_its_supervisor_takes_the_next_order(
     redis: Redis, address: str, tmp_path: Path
 ) -> None:
-    with Supervised(redis, address, tmp_path, {"HDSMLM_CAP_MIB": str(CAP_MIB)}) as worker:
-        assert f"{CAP_MIB} MiB" in worker.said()
+    with Supervised(redis, address, tmp_path, {}) as worker:
         assert Watchdog.name in worker.said()
 
-        worker.order("large", LARGE)
+        worker.order("large", LARGE, CAP_MIB)
         failed = worker.first(ReportKind.FAILED, "large")
         assert failed.failure is FailureClass.OOM
         assert CAP_MIB < failed.peak_mib < 2 * CAP_MIB
         assert f"held {failed.peak_mib} MiB and its cap is {CAP_MIB} MiB" in failed.message
 
-        worker.order("small", SMALL)
+        worker.order("small", SMALL, CAP_MIB)
         advanced = worker.first(ReportKind.PROGRESS, "small")
         assert 300 < advanced.peak_mib < CAP_MIB
 
@@ -72,11 +71,11 @@ def test_a_run_that_the_kernel_ends_in_its_control_group_is_reported_with_the_nu
     (tmp_path / "delegated").mkdir()
     (tmp_path / "delegated" / "cgroup.controllers").write_text("cpu memory\n")
     group = tmp_path / "delegated" / "hdsmlm-w1"
-    environment = {"HDSMLM_CAP_MIB": str(CAP_MIB), "HDSMLM_CGROUP": str(group.parent)}
+    environment = {"HDSMLM_CGROUP": str(group.parent)}
     with Supervised(redis, address, tmp_path, environment) as worker:
         assert Group.name in worker.said()
 
-        worker.order("large", LARGE)
+        worker.order("large", LARGE, CAP_MIB)
         pid = worker.until(lambda: written(group / "cgroup.procs"))
         assert pid == worker.child().pid
         assert (group.parent / "cgroup.subtree_control").read_text() == "+memory"
@@ -88,16 +87,16 @@ def test_a_run_that_the_kernel_ends_in_its_control_group_is_reported_with_the_nu
         assert failed.failure is FailureClass.OOM
         assert f"held {CAP_MIB} MiB and its cap is {CAP_MIB} MiB" in failed.message
 
-        worker.order("next", LARGE)
+        worker.order("next", LARGE, CAP_MIB)
         failed = worker.first(ReportKind.FAILED, "next")
         assert failed.failure is FailureClass.OOM, "the group could not be made again, so the watchdog held the run"
         assert f"cannot be held by {Group.name}" in worker.said()
 
 
 def test_a_process_under_its_cap_is_left_alone() -> None:
-    caps = Caps(4000, (Watchdog(4000),))
+    caps = Caps((Watchdog(),))
     child = growing_child(100)
-    caps.enclose(child)
+    caps.enclose(child, 4000)
     time.sleep(0.5)
     assert os.waitpid(child, os.WNOHANG) == (0, 0)
     os.kill(child, 9)
@@ -107,9 +106,9 @@ def test_a_process_under_its_cap_is_left_alone() -> None:
 
 def test_an_overrun_is_told_until_the_next_process_is_held() -> None:
     cap_mib = psutil.Process().memory_info().rss // MIB + 200
-    caps = Caps(cap_mib, (Watchdog(cap_mib),))
+    caps = Caps((Watchdog(),))
     child = growing_child(2000)
-    caps.enclose(child)
+    caps.enclose(child, cap_mib)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == 9
     overrun = caps.release()
     assert overrun is not None
@@ -117,17 +116,17 @@ def test_an_overrun_is_told_until_the_next_process_is_held() -> None:
     assert caps.release() == overrun
 
     child = growing_child(0)
-    caps.enclose(child)
+    caps.enclose(child, cap_mib)
     os.kill(child, 9)
     os.waitpid(child, 0)
     assert caps.release() is None
 
 
 def test_watching_costs_next_to_nothing() -> None:
-    watchdog = Watchdog(1_000_000)
+    watchdog = Watchdog()
     child = growing_child(0)
     began = time.process_time()
-    watchdog.enclose(child)
+    watchdog.enclose(child, 1_000_000)
     time.sleep(3)
     watchdog.release()
     spent = (time.process_time() - began) / 3
@@ -142,15 +141,15 @@ def test_a_process_that_is_gone_cannot_be_held() -> None:
         os._exit(0)
     os.waitpid(child, 0)
     with pytest.raises(OSError, match=str(child)):
-        Watchdog(100).enclose(child)
+        Watchdog().enclose(child, 100)
 
 
 def test_only_a_cap_on_a_cpu_is_fenced_by_the_supervisor(tmp_path: Path) -> None:
     assert caps_of(settings()).name == "nothing"
-    assert caps_of(settings(cap_mib=100, device="GPU-1")).name == "nothing"
-    assert caps_of(settings(cap_mib=100)).name == Watchdog.name
-    assert caps_of(settings(cap_mib=100, cgroup=tmp_path)).name == Group.name
-    assert caps_of(settings(cap_mib=100, cgroup=tmp_path / "missing")).name == Watchdog.name
+    assert caps_of(settings(device="GPU-1")).name == "nothing"
+    assert caps_of(settings()).name == Watchdog.name
+    assert caps_of(settings(cgroup=tmp_path)).name == Group.name
+    assert caps_of(settings(cgroup=tmp_path / "missing")).name == Watchdog.name
 
 
 def written(path: Path) -> int | None:

@@ -24,15 +24,15 @@ def own_mib() -> int:
 
 
 def test_a_group_grants_the_cap_less_what_is_shared_since_the_fork(version2: Path) -> None:
-    Group(version2, "w1", 5000).enclose(os.getpid())
+    Group(version2, "w1").enclose(os.getpid(), 5000)
     granted_mib = int((version2 / "hdsmlm-w1" / "memory.max").read_text()) // MIB
     assert granted_mib == pytest.approx(5000 - own_mib(), abs=20)
     assert (version2 / "hdsmlm-w1" / "cgroup.procs").read_text() == str(os.getpid())
 
 
 def test_version_1_has_its_own_names(tmp_path: Path) -> None:
-    group = Group(tmp_path, "w1", 5000)
-    group.enclose(os.getpid())
+    group = Group(tmp_path, "w1")
+    group.enclose(os.getpid(), 5000)
     folder = tmp_path / "hdsmlm-w1"
     granted = int((folder / "memory.limit_in_bytes").read_text())
     (folder / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
@@ -52,16 +52,16 @@ def test_version_1_has_its_own_names(tmp_path: Path) -> None:
     ids=["killed for its cap", "killed for the whole machine", "only reclaimed", "no such file"],
 )
 def test_only_a_kill_for_the_cap_is_an_overrun(version2: Path, events: str, held_mib: int | None) -> None:
-    group = Group(version2, "w1", 5000)
-    group.enclose(os.getpid())
+    group = Group(version2, "w1")
+    group.enclose(os.getpid(), 5000)
     if events:
         (version2 / "hdsmlm-w1" / "memory.events").write_text(events)
     assert group.release() == held_mib
 
 
 def test_the_kernels_own_peak_is_told_where_it_has_one(version2: Path) -> None:
-    group = Group(version2, "w1", 5000)
-    group.enclose(os.getpid())
+    group = Group(version2, "w1")
+    group.enclose(os.getpid(), 5000)
     (version2 / "hdsmlm-w1" / "memory.events").write_text("oom 1\noom_kill 1\n")
     (version2 / "hdsmlm-w1" / "memory.peak").write_text(str(1000 * MIB))
     assert group.release() == pytest.approx(1000 + own_mib(), abs=20)
@@ -69,7 +69,7 @@ def test_the_kernels_own_peak_is_told_where_it_has_one(version2: Path) -> None:
 
 def test_a_group_that_the_kernel_refuses_is_an_error(version2: Path) -> None:
     with pytest.raises(OSError, match="hdsmlm"):
-        Group(version2 / "missing", "w1", 5000).enclose(os.getpid())
+        Group(version2 / "missing", "w1").enclose(os.getpid(), 5000)
 
 
 def test_a_group_with_another_owner_is_not_used(tmp_path: Path) -> None:

@@ -142,14 +142,13 @@ def _memory_mib(pids: Sequence[int]) -> int:
 
 
 def _device(worker: Worker) -> dict[str, str]:
-    """Pin the worker to its device, by UUID, and tell it what one run may use."""
+    """Pin the worker to its device, by UUID."""
     visible = "-1" if worker.device == "cpu" else worker.device
     return {
         "CUDA_VISIBLE_DEVICES": visible,
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "HDSMLM_DEVICE": worker.device,
-        "HDSMLM_CAP_MIB": str(worker.cap_mib),
     }
 
 

@@ -71,9 +71,7 @@ def _memory_s(scenario: Scenario, need_mib_s: float) -> float:
 
 def _foreign_changes(scenario: Scenario) -> Iterator[tuple[float, int]]:
     processes = [
-        _changes(levels)
-        for index in range(len(scenario.devices))
-        for _, levels in scenario.foreign_levels(index)
+        _changes(levels) for index in range(len(scenario.devices)) for _, levels in scenario.foreign_levels(index)
     ]
     return heapq.merge(*processes)
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-from model.footprint import gpu_footprint_mib, memory_signature, work_gflop
 from orchestrator.balancer.simulator.files import Fleet, Group, Workload
 from orchestrator.balancer.simulator.scenario import Curve, Device, Run, Scenario
 from orchestrator.errors import InputError
+from orchestrator.search_space.loading import SearchSpace
 from orchestrator.search_space.sweep import plan
+from worker.spec import RunSpec
 
 _WORK_STEP = 1.5
 _JITTER_MOST = 0.025
@@ -57,6 +58,9 @@ class _Kind:
     """What the runs of one signature have in common."""
 
     signature: str
+    sweep: str
+    exclusive: bool
+    epochs: int
     peak_mib: float
     predicted_mib: float
     load: float
@@ -80,50 +84,64 @@ class _Artist:
 
     def of_search_space(self, path: Path) -> Iterator[Run]:
         kinds: dict[str, _Kind] = {}
-        for spec in plan(path).runs:
-            name = memory_signature(spec.config)
-            if name not in kinds:
-                predicted_mib = gpu_footprint_mib(spec.config)
-                kinds[name] = self._kind(name, predicted_mib / self._error(self.workload.prediction_sigma),
-                                         predicted_mib, self.workload.load.draw(self.chance))
-            expected_s = work_gflop(spec.config) / (self.workload.gflop_per_s or 1.0)
+        found = plan(path)
+        for spec in found.runs:
+            kind = kinds.setdefault(spec.signature, kinds.get(spec.signature) or self._kind_of(found.space, spec))
+            expected_s = spec.work_gflop / (self.workload.gflop_per_s or 1.0)
             duration_s = expected_s * self._error(self.workload.work_sigma)
-            epochs = spec.config.training.epochs
-            yield self._run(kinds[name], spec.run_id, spec.sweep, spec.rank, duration_s, expected_s, epochs)
+            kind = replace(kind, epochs=spec.config.training.epochs)
+            yield self._run(kind, spec.run_id, spec.rank, duration_s, expected_s)
+
+    def _kind_of(self, space: SearchSpace, spec: RunSpec) -> _Kind:
+        predicted_mib = spec.gpu_footprint_mib
+        return _Kind(
+            signature=spec.signature,
+            sweep=spec.sweep,
+            exclusive=space.resources.exclusive,
+            epochs=spec.config.training.epochs,
+            peak_mib=predicted_mib / self._error(self.workload.prediction_sigma),
+            predicted_mib=predicted_mib,
+            load=min(1.0, self.workload.load.draw(self.chance)),
+            late_s=self._late_s(),
+        )
 
     def _of_signature(self, group: Group, name: str) -> Iterator[Run]:
         peak_mib = group.peak_mib.draw(self.chance)
-        predicted_mib = peak_mib * self._error(self.workload.prediction_sigma)
-        kind = self._kind(name, peak_mib, predicted_mib, group.load.draw(self.chance))
+        kind = _Kind(
+            signature=name,
+            sweep=group.sweep,
+            exclusive=group.exclusive,
+            epochs=group.epochs,
+            peak_mib=peak_mib,
+            predicted_mib=peak_mib * self._error(self.workload.prediction_sigma),
+            load=min(1.0, group.load.draw(self.chance)),
+            late_s=self._late_s(),
+        )
         for rank in range(group.runs):
             duration_s = group.duration_s.draw(self.chance)
             work = _classed(duration_s * self._error(self.workload.work_sigma))
-            run_id = f"{name}-r{rank:02d}"
-            yield self._run(kind, run_id, group.sweep, rank, duration_s, work, group.epochs, group.exclusive)
+            yield self._run(kind, f"{name}-r{rank:02d}", rank, duration_s, work)
 
-    def _kind(self, name: str, peak_mib: float, predicted_mib: float, load: float) -> _Kind:
+    def _late_s(self) -> float:
+        """How long after the first epoch a signature takes its last memory; 0: it does not."""
         late_s = self.workload.late_s.draw(self.chance)
-        is_late = self.chance.random() < self.workload.late_share
-        return _Kind(name, peak_mib, predicted_mib, min(1.0, load), late_s if is_late else 0.0)
+        return late_s if self.chance.random() < self.workload.late_share else 0.0
 
-    def _run(
-        self, kind: _Kind, run_id: str, sweep: str, rank: int, duration_s: float, work: float, epochs: int,
-        exclusive: bool = False,
-    ) -> Run:
+    def _run(self, kind: _Kind, run_id: str, rank: int, duration_s: float, work: float) -> Run:
         jitter = max(-_JITTER_MOST, min(_JITTER_MOST, self.chance.gauss(0, self.workload.jitter_sigma)))
         return Run(
             run_id=run_id,
-            sweep=sweep,
+            sweep=kind.sweep,
             signature=kind.signature,
             rank=rank,
             peak_mib=round(kind.peak_mib * (1 + jitter)),
             load=kind.load,
             duration_s=duration_s,
-            epochs=epochs,
+            epochs=kind.epochs,
             predicted_mib=round(kind.predicted_mib),
             predicted_work=work,
-            exclusive=exclusive,
-            curve=_curve(duration_s / epochs, kind.late_s, self.chance),
+            exclusive=kind.exclusive,
+            curve=_curve(duration_s / kind.epochs, kind.late_s, self.chance),
         )
 
     def _error(self, sigma: float) -> float:

@@ -7,8 +7,9 @@ wherever a `Spread` is expected; `benchmarks/balancer/README.md` explains every 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -179,7 +180,7 @@ class Workload(Section):
     """How fast one of its runs trains alone."""
     load: Spread = uniform(0.4, 0.9)
     """Of the runs of a search space."""
-    priorities: dict[str, int] = {}
+    priorities: dict[str, int] = Field(default_factory=dict)
     """By sweep; 50 where nothing stands."""
     prediction_sigma: float = Field(default=0.1, ge=0, le=1)
     """Log-normal error of the predicted peak of a signature."""
@@ -238,11 +239,20 @@ def _problems(document: Document, kind: type[Section], error: ValidationError) -
             yield Problem(location, sentence(record))
 
 
+_SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
+    {
+        "gpus": Gpus,
+        "release": Release,
+        "frozen": Frozen,
+        "groups": Group,
+        "failures": Failures,
+        "foreigners": Foreigner,
+    }
+)
+
+
 def _keys_at(kind: type[Section], location: Location) -> list[str]:
-    sections = {"gpus": Gpus, "release": Release, "frozen": Frozen, "groups": Group, "failures": Failures}
-    sections |= {"foreigners": Foreigner}
-    found: type[Section] = kind
     for step in location[:-1]:
         if isinstance(step, str):
-            found = sections.get(step, Range)
-    return list(found.model_fields)
+            kind = _SECTIONS.get(step, Range)
+    return list(kind.model_fields)

@@ -1,4 +1,4 @@
-"""Foreign processes, which take what the driver lets them take, and wait for the rest; and spells of frozen readings."""
+"""Foreign processes, which take what the driver lets them take and wait for the rest; spells of frozen readings."""
 
 from __future__ import annotations
 

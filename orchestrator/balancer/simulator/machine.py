@@ -143,6 +143,11 @@ class Machine:
         delay_s = self.scenario.stream("leave", worker.number).uniform(0.2, 1.0)
         self.clock.after(delay_s, partial(self._gone, worker))
 
+    def release(self, worker_id: str) -> None:
+        """Let the run of a worker checkpoint and stop; the worker stays."""
+        if attempt := self.workers[worker_id].attempt:
+            self._end(attempt, Ending.RELEASED)
+
     def kill(self, worker_id: str) -> None:
         """End a worker at once."""
         worker = self.workers[worker_id]
@@ -220,10 +225,7 @@ class Machine:
             return
         self._advance([attempt])
         step = attempt.steps.popleft()
-        if step.kind == "memory":
-            ending = self._allocate(attempt, step.mib)
-        else:
-            ending = _ENDINGS.get(step.kind)
+        ending = self._allocate(attempt, step.mib) if step.kind == "memory" else _ENDINGS.get(step.kind)
         if step.kind == "epoch":
             attempt.past_first_epoch = True
             self._report(Event("epoch", attempt.worker_id, attempt.run.run_id, peak_mib=attempt.peak_mib))

@@ -14,15 +14,18 @@ from typing import Any, cast
 
 from orchestrator.balancer.accounting import Account, Books, Lease, Rules
 from orchestrator.balancer.experience import Experience
+from orchestrator.balancer.footprints import tight_cap_mib
 from orchestrator.balancer.observation import (
     Action,
     Assign,
     Drain,
     Observation,
+    Park,
     Reap,
     Refuse,
     Start,
     SweepView,
+    Tighten,
     WorkerView,
 )
 from orchestrator.balancer.policy import decide
@@ -32,7 +35,7 @@ from orchestrator.balancer.simulator.lines import Lines
 from orchestrator.balancer.simulator.machine import Event, Machine
 from orchestrator.records import WorkerState
 
-SETTLED_AFTER_S = 30.0
+MEASURED_AFTER_S = 10.0
 LEFT_BEHIND_MIB = 64
 _COARSE_S = 10.0
 _DECAYED_MIB = 64
@@ -58,6 +61,9 @@ class Held:
     served: int = 0
     idle_since: float = 0.0
     steady: bool = False
+    peak_mib: int = 0
+    """Of its run so far."""
+    assigned_at: float = 0.0
     settling_since: float = 0.0
     gone_at: float = 0.0
     left_nothing: bool = False
@@ -125,14 +131,15 @@ class Ours:
             held_mib,
             quiet=quiet,
             ramping=held.ramping,
+            since=held.assigned_at,
             gone_at=held.gone_at,
         )
 
     def settling(self, held: Held, reading: Reading, observed_mib: int) -> bool:
         """Whether what a run left behind when it ended badly may still be there."""
         since = held.settling_since
-        if not since or self.machine.clock.now - since > SETTLED_AFTER_S:
-            return False
+        if not since or reading.processes is None:
+            return bool(since)
         return reading.at <= since or observed_mib > LEFT_BEHIND_MIB
 
     def left(self, held: Held) -> None:
@@ -154,7 +161,7 @@ class Ours:
         if event.kind == "ready" and held.state is WorkerState.STARTING:
             held.state, held.idle_since = WorkerState.IDLE, self.machine.clock.now
         elif event.kind == "epoch":
-            held.steady = True
+            held.steady, held.peak_mib = True, event.peak_mib
             self.experience.passed_epoch(held.signature, held.model, event.peak_mib)
             self.lines.learned(held.signature)
         elif event.kind == "ended":
@@ -271,9 +278,15 @@ class Ours:
             ramping=held.ramping,
             signature=held.signature,
             ends_in_s=self._ends_in_s(held),
-            fresh=not held.served,
             settling=settling,
+            tight_mib=self._tight_mib(held),
+            measured=reading.at > held.assigned_at + MEASURED_AFTER_S,
         )
+
+    def _tight_mib(self, held: Held) -> int:
+        if not (held.steady and held.peak_mib):
+            return 0
+        return tight_cap_mib(held.peak_mib) + self.overhead_mib(held.model)
 
     def _ends_in_s(self, held: Held) -> float:
         if not held.steady:
@@ -299,8 +312,14 @@ class Ours:
         match action:
             case Start():
                 self._start(action)
-            case Assign(run_id, worker_id):
-                self._assign(run_id, worker_id)
+            case Assign():
+                self._assign(action)
+            case Tighten(worker_id, cap_mib):
+                held = self.held[worker_id]
+                self.lines.tighten(held.run_id, cap_mib)
+                self.machine.release(worker_id)
+            case Park(worker_id, lease_mib):
+                self.held[worker_id].lease_mib = lease_mib
             case Drain(worker_id):
                 self.held[worker_id].state = WorkerState.DRAINING
                 self.machine.dismiss(worker_id)
@@ -326,11 +345,14 @@ class Ours:
         )
         self.machine.launch(name, start.device_id, start.cap_mib)
 
-    def _assign(self, run_id: str, worker_id: str) -> None:
+    def _assign(self, assign: Assign) -> None:
+        run_id, worker_id = assign.run_id, assign.worker_id
         held = self.held[worker_id]
+        held.lease_mib, held.cap_mib, held.exclusive = assign.lease_mib, assign.cap_mib, assign.exclusive
+        held.assigned_at = self.machine.clock.now
+        self.machine.workers[worker_id].cap_mib = assign.cap_mib
         held.run_id, held.state, held.served, held.steady = run_id, WorkerState.BUSY, held.served + 1, False
         held.signature, held.settling_since = self.machine.runs[run_id].signature, 0.0
         held.before_mib = self.machine.memories[held.device_id].used_mib
         self.lines.take(run_id)
         self.machine.hand_over(worker_id, run_id)
-

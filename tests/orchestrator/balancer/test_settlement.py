@@ -12,7 +12,7 @@ from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.settlement import Settlement
 from orchestrator.errors import ServiceError
 from orchestrator.experiment import Experiments, MlflowStatus
-from orchestrator.ledger import UNSETTLED, Ledger
+from orchestrator.ledger import UNSETTLED, LeaseOf, Ledger
 from orchestrator.records import Worker, WorkerState
 from orchestrator.states import RunState
 from tests.samples import submit
@@ -48,7 +48,7 @@ def assign(ledger: Ledger, leases: Leases, run_id: str, token: str) -> None:
     worker = Worker(worker_id=token, sweep="s", device="cpu", lease_mib=1, state=WorkerState.STARTING, created_at=1.0)
     leases.grant(worker)
     leases.mark(token, WorkerState.IDLE)
-    ledger.move(run_id, RunState.ASSIGNED, worker=token, fields={"token": token, "worker": token})
+    ledger.move(run_id, RunState.ASSIGNED, lease=LeaseOf(token, 1, 1), fields={"token": token, "worker": token})
     ledger.move(run_id, RunState.RUNNING, token=token)
 
 

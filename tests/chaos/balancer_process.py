@@ -1,0 +1,49 @@
+"""`balancer run` as it is, but for its workers, which are ghosts, and its pace.
+
+    python -m tests.chaos.balancer_process
+
+Settings are read from the environment as always; GHOST_PACE=fast asks the driver ten times a second.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+
+from orchestrator.addresses import redis_url
+from orchestrator.balancer import reports, service
+from orchestrator.balancer.launchers.process import ProcessLauncher
+from orchestrator.balancer.probes.nvml import NvmlProbe
+from orchestrator.balancer.readings import DeviceProbe
+from orchestrator.errors import OrchestratorError
+from orchestrator.settings import from_environment
+from tests.chaos.machine import GHOST, PACE
+
+NO_MLFLOW = "http://127.0.0.1:9"
+"""Nothing answers there; what is to be settled waits."""
+
+
+def main() -> int:
+    """Serve; an error is said in one line, as the command does."""
+    setattr(service, "ProcessLauncher", partial(ProcessLauncher, command=GHOST))  # noqa: B010
+    if os.environ.get("GHOST_PACE") == "fast":
+        setattr(service, "probe_for", _fast_probe)  # noqa: B010
+        reports._FIRST_BACKOFF_S = 0.05
+    settings = from_environment()
+    try:
+        service.serve(settings, redis_url(settings), NO_MLFLOW)
+    except OrchestratorError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _fast_probe(*_: object, **__: object) -> DeviceProbe:
+    probe = NvmlProbe(PACE)
+    probe.wait_for_polls(1, 10.0)
+    return probe
+
+
+if __name__ == "__main__":
+    sys.exit(main())
