@@ -35,7 +35,7 @@ class Fence(Protocol):
 
     name: str
 
-    def enclose(self, pid: int) -> None:
+    def enclose(self, pid: int, cap_mib: int) -> None:
         """Hold a process that was just forked.
 
         Raises:
@@ -47,12 +47,12 @@ class Fence(Protocol):
 
 
 class Caps:
-    """The cap of one worker's runs, by the best fence that can be had."""
+    """Holds one worker's runs, each under its own cap, by the best fence that can be had."""
 
-    def __init__(self, cap_mib: int, fences: tuple[Fence, ...]) -> None:
+    def __init__(self, fences: tuple[Fence, ...]) -> None:
         """`fences` are tried in their order."""
-        self._cap_mib = cap_mib
         self._fences = fences
+        self._cap_mib = 0
         self._holding: Fence | None = None
         self._overrun: Overrun | None = None
 
@@ -61,14 +61,18 @@ class Caps:
         """What holds the runs."""
         return self._fences[0].name if self._fences else "nothing"
 
-    def enclose(self, pid: int) -> None:
-        """Hold the run's process, and offer it to the kernel first should the whole machine be out of memory."""
+    def enclose(self, pid: int, cap_mib: int) -> None:
+        """Hold the run's process, and offer it to the kernel first should the whole machine be out of memory.
+
+        A cap of 0 is none.
+        """
         self._overrun = self._holding = None
+        self._cap_mib = cap_mib
         with contextlib.suppress(OSError):
             Path(f"/proc/{pid}/oom_score_adj").write_text(str(_FIRST_TO_DIE))
-        for fence in self._fences:
+        for fence in self._fences if cap_mib else ():
             try:
-                fence.enclose(pid)
+                fence.enclose(pid, cap_mib)
             except OSError as error:
                 print(f"worker: the run cannot be held by {fence.name}: {error}", flush=True)
                 continue
@@ -86,10 +90,9 @@ class Caps:
 
 def caps_of(settings: WorkerSettings) -> Caps:
     """The caps that a worker's settings ask for."""
-    if settings.device != CPU or not settings.cap_mib:
-        return Caps(settings.cap_mib, ())
-    watchdog = Watchdog(settings.cap_mib)
+    if settings.device != CPU:
+        return Caps(())
     parent = settings.cgroup or delegated_group()
     if parent is None or not os.access(parent, os.W_OK):
-        return Caps(settings.cap_mib, (watchdog,))
-    return Caps(settings.cap_mib, (Group(parent, settings.worker_id, settings.cap_mib), watchdog))
+        return Caps((Watchdog(),))
+    return Caps((Group(parent, settings.worker_id), Watchdog()))

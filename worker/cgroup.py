@@ -30,19 +30,19 @@ class Group:
 
     name = "a control group"
 
-    def __init__(self, parent: Path, name: str, cap_mib: int) -> None:
+    def __init__(self, parent: Path, name: str) -> None:
         self._folder = parent / f"hdsmlm-{name}"
         self._is_v2 = (parent / "cgroup.controllers").exists()
-        self._cap_mib = cap_mib
-        self._shared_mib = 0
+        self._cap_mib = self._shared_mib = 0
 
-    def enclose(self, pid: int) -> None:
+    def enclose(self, pid: int, cap_mib: int) -> None:
         """Make the group and move the process into it.
 
         Raises:
             OSError: the kernel refuses, or there is no such process.
         """
         self._remove()
+        self._cap_mib = cap_mib
         try:
             self._shared_mib = psutil.Process(pid).memory_info().rss // MIB
             self._make()

@@ -57,6 +57,7 @@ class _Attempt:
         self._control = Control(link, spec.run_id, token, spec.timeout_s)
         self._tracker = Tracker(link.mlflow_url(), spec, token, self._experiment)
         self._epochs = spec.config.training.epochs
+        self._cap_mib = link.cap_mib(spec.run_id)
         self._latest: dict[str, float] = {}
         self._computes = settings.device == CPU
         """Whether the device may be asked what it holds; a GPU not before it is capped."""
@@ -79,7 +80,7 @@ class _Attempt:
             self._say(ReportKind.FAILED, failure=failure.kind, signature=failure.signature, message=failure.message)
 
     def _train(self) -> None:
-        cap_accelerator(self._settings.device, self._settings.cap_mib, keras.backend.backend())
+        cap_accelerator(self._settings.device, self._cap_mib, keras.backend.backend())
         self._computes = True
         listener = Listener(self._began, self._advanced, self._epoch_ended)
         trained = train(self._spec.config, self._checkpoints, self._control, listener)
@@ -138,7 +139,7 @@ class _Attempt:
         """What tells an own lack of a GPU's memory from somebody else's; of the host's, the supervisor does."""
         if self._settings.device == CPU:
             return {}
-        return {"held_mib": self._peak_mib(), "cap_mib": self._settings.cap_mib}
+        return {"held_mib": self._peak_mib(), "cap_mib": self._cap_mib}
 
     def _experiment(self) -> Experiment | None:
         found = self._link.experiment(self._spec.sweep)

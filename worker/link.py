@@ -68,6 +68,10 @@ class Link:
             raise LookupError(f"the ledger knows no run {run_id}")
         return RunSpec.model_validate_json(text)
 
+    def cap_mib(self, run_id: str) -> int:
+        """Memory that the run may use now, MiB; 0: no limit."""
+        return int(self._redis.hget(run_key(run_id), "cap_mib") or 0)
+
     def order(self, run_id: str, token: str) -> Order | None:
         """What the orchestrator asks of this attempt now."""
         text = self._redis.get(control_key(run_id, token))

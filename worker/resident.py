@@ -20,13 +20,12 @@ class Watchdog:
 
     name = "a watchdog on its resident memory"
 
-    def __init__(self, cap_mib: int) -> None:
-        self._cap_mib = cap_mib
+    def __init__(self) -> None:
         self._released = threading.Event()
         self._thread: threading.Thread | None = None
         self._held_mib: int | None = None
 
-    def enclose(self, pid: int) -> None:
+    def enclose(self, pid: int, cap_mib: int) -> None:
         """Begin watching.
 
         Raises:
@@ -38,7 +37,7 @@ class Watchdog:
             raise ProcessLookupError(str(error)) from error
         self._held_mib = None
         self._released.clear()
-        self._thread = threading.Thread(target=self._watch, args=(process,), name="watchdog", daemon=True)
+        self._thread = threading.Thread(target=self._watch, args=(process, cap_mib), name="watchdog", daemon=True)
         self._thread.start()
 
     def release(self) -> int | None:
@@ -48,11 +47,11 @@ class Watchdog:
             self._thread.join()
         return self._held_mib
 
-    def _watch(self, process: psutil.Process) -> None:
+    def _watch(self, process: psutil.Process, cap_mib: int) -> None:
         while not self._released.wait(_EVERY_S):
             try:
                 held_mib = process.memory_info().rss // MIB
-                if held_mib > self._cap_mib:
+                if held_mib > cap_mib:
                     process.kill()
                     self._held_mib = held_mib
                     return

@@ -18,8 +18,6 @@ class WorkerSettings:
     redis_url: str
     home: Path
     """Folder for checkpoints and logs; the same for every worker that may take over a run."""
-    cap_mib: int = 0
-    """What one run may use of the device: the lease less its overhead; 0: as much as there is."""
     device: str = CPU
     """`cpu`, or the UUID of a GPU or MIG instance."""
     cgroup: Path | None = None
@@ -39,7 +37,7 @@ def from_environment(worker_id: str, environment: Mapping[str, str] = os.environ
     """Read the settings.
 
     Raises:
-        ValueError: a variable is missing or not a number; only a launcher starts workers.
+        ValueError: a variable is missing; only a launcher starts workers.
     """
     if not environment.get("HDSMLM_REDIS_URL"):
         raise ValueError("HDSMLM_REDIS_URL must be set; workers are started by the balancer (`balancer run`)")
@@ -47,13 +45,6 @@ def from_environment(worker_id: str, environment: Mapping[str, str] = os.environ
         worker_id=worker_id,
         redis_url=environment["HDSMLM_REDIS_URL"],
         home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
-        cap_mib=_mib(environment.get("HDSMLM_CAP_MIB") or "0"),
         device=environment.get("HDSMLM_DEVICE") or CPU,
         cgroup=Path(environment["HDSMLM_CGROUP"]) if environment.get("HDSMLM_CGROUP") else None,
     )
-
-
-def _mib(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"HDSMLM_CAP_MIB is '{text}'; expected whole MiB, or 0 for no cap")
-    return int(text)

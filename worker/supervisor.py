@@ -51,8 +51,9 @@ class Supervisor(Worker):
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Fork the child and hold it; in the child this does not return."""
+        cap_mib = _link(self.settings).cap_mib(job.args[0])
         super().fork_work_horse(job, queue)
-        self.caps.enclose(self.horse_pid)
+        self.caps.enclose(self.horse_pid, cap_mib)
 
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Any) -> None:
         """Wait for the child and let go of what is left of it."""
@@ -85,7 +86,7 @@ def serve(settings: WorkerSettings) -> None:
         job_class=AttemptJob,
     )
     supervisor.settings, supervisor.caps = settings, caps_of(settings)
-    print(f"worker: runs may use {settings.cap_mib} MiB (0: all) and are held by {supervisor.caps.name}", flush=True)
+    print(f"worker: runs are held by {supervisor.caps.name}", flush=True)
     _link(settings).say(ReportKind.READY)
     supervisor.work(logging_level="WARNING")
     stop.set()

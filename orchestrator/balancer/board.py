@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from orchestrator.balancer.memory import capacity_mib, headroom_mib, lease_mib
+from orchestrator.balancer.memory import capacity_mib, lease_mib, physical_mib, promised_mib
 from orchestrator.balancer.observation import Assign, Demand, Device, Observation, Start, WorkerView
 from orchestrator.balancer.throughput import worth_adding
 from orchestrator.records import WorkerState
@@ -26,8 +26,10 @@ class Place:
     """One device in the course of a decision."""
 
     device: Device
-    headroom_mib: int
-    """What may be leased now, with what idle workers hold without need."""
+    physical_mib: int
+    """What is free and promised to nobody; see `memory`."""
+    promised_mib: int
+    """What the leases leave; idle workers hold no more than they need without a run."""
     capacity_mib: int
     """The largest cap that a run could ever have here."""
     workers: list[WorkerView]
@@ -46,6 +48,11 @@ class Place:
     def name(self) -> str:
         """What people call the device."""
         return self.device.name or self.device.device_id
+
+    @property
+    def headroom_mib(self) -> int:
+        """What may be leased now."""
+        return min(self.physical_mib, self.promised_mib)
 
     @property
     def is_open(self) -> bool:
@@ -164,11 +171,13 @@ class Board:
     def _place(self, device: Device) -> Place:
         here = [worker for worker in self._observation.workers if worker.device_id == device.device_id]
         busy = [worker for worker in here if worker.state is not WorkerState.IDLE or worker.settling]
+        parked = [w if w in busy else replace(w, lease_mib=parked_mib(device, w)) for w in here]
         drained = "it is drained" if device.device_id in self._observation.draining else ""
         training = [worker for worker in busy if worker.state is not WorkerState.RELEASING and not worker.settling]
         return Place(
             device,
-            headroom_mib(device, [w if w in busy else replace(w, lease_mib=parked_mib(device, w)) for w in here]),
+            physical_mib(device, parked),
+            promised_mib(device, parked),
             capacity_mib(device),
             here,
             loads=[self._load(device, worker.signature) for worker in training],
@@ -194,30 +203,31 @@ class Board:
     def _offer(self, place: Place, demand: Demand, reservation: Reservation | None) -> Offer | None:
         own = lease_mib(place.device, self.need_mib(place, demand))
         worker = self._worker_for(place, demand)
-        available = place.headroom_mib + (parked_mib(place.device, worker) if worker else 0)
+        available = _available_mib(place, worker)
         if own > available or self.why_closed(place, demand):
             return None
         if reservation and not reservation.allows(place.device.device_id, own, demand.expected_s):
             return None
         return Offer(place, max(own, available) if demand.exclusive else own, worker)
 
-    def _fit(self, offer: Offer, demand: Demand) -> tuple[bool, bool, bool, int, str]:
-        """Devices without foreigners first, then those where nobody is slowed down, warm workers, the tightest."""
+    def _fit(self, offer: Offer, demand: Demand) -> tuple[bool, bool, int, bool, str]:
+        """Devices without foreigners first, then those where nobody is slowed down, the tightest, and warm workers."""
         place = offer.place
         known = [one if one is not None else 1.0 for one in (*place.loads, self._load(place.device, demand.signature))]
         crowded = len(known) > 1 and sum(known) > 1.0
-        left = place.headroom_mib - offer.lease_mib
-        return (place.device.avoided, crowded, offer.worker is None, left, place.device.device_id)
+        left = _available_mib(place, offer.worker) - offer.lease_mib
+        return (place.device.avoided, crowded, left, offer.worker is None, place.device.device_id)
 
     def _enter(self, offer: Offer, demand: Demand) -> None:
         place, device = offer.place, offer.place.device
-        place.headroom_mib -= offer.lease_mib
+        parked = parked_mib(device, offer.worker) if offer.worker else 0
+        place.promised_mib -= offer.lease_mib - parked
+        place.physical_mib -= max(0, offer.lease_mib - parked - returning_mib(device, offer.worker))
         place.at_work += 1
         place.loads.append(self._load(device, demand.signature))
         place.under_way.add(demand.signature)
         place.exclusive, place.ramping = place.exclusive or demand.exclusive, True
         if offer.worker:
-            place.headroom_mib += parked_mib(device, offer.worker)
             self._free.remove(offer.worker)
             place.workers.remove(offer.worker)
         place.workers.append(
@@ -245,12 +255,28 @@ def parked_mib(device: Device, worker: WorkerView) -> int:
     return min(worker.lease_mib, device.overhead_mib if device.device_id == "cpu" else 0)
 
 
+def returning_mib(device: Device, worker: WorkerView | None) -> int:
+    """What the last run of an idle worker still held when the device was read.
+
+    Its next run gets that back, as it begins only after the last one's process has ended; to others it counts when it
+    is seen free.
+    """
+    return max(0, worker.observed_mib - parked_mib(device, worker)) if worker else 0
+
+
+def _available_mib(place: Place, worker: WorkerView | None) -> int:
+    """What a run may be leased on the device, as the next run of an idle worker there, or of a new worker."""
+    parked = parked_mib(place.device, worker) if worker else 0
+    physical = place.physical_mib + returning_mib(place.device, worker)
+    return min(physical, place.promised_mib) + parked
+
+
 def _is_meant(worker: WorkerView, demand: Demand) -> bool:
     return (worker.sweep, worker.signature, worker.exclusive) == (demand.sweep, demand.signature, demand.exclusive)
 
 
 def _could_hold(place: Place, demand: Demand) -> bool:
-    return demand.needs_mib[place.device.model] <= place.headroom_mib
+    return demand.needs_mib[place.device.model] <= place.promised_mib
 
 
 def _end_s(worker: WorkerView) -> float:

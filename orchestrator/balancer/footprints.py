@@ -14,7 +14,6 @@ from typing import Any
 MARGIN_UNKNOWN = 1.25
 MARGIN_UNFINISHED = 1.1
 MARGIN_FINISHED = 1.04
-MARGIN_TIGHT = 1.06
 MARGIN_MIB = 64
 GROWTH_AFTER_OOM = 1.5
 
@@ -65,11 +64,6 @@ class Learned:
     def as_json(self) -> dict[str, Any]:
         """Fields that tell something."""
         return {name: value for name, value in asdict(self).items() if value not in (0, None)}
-
-
-def tight_cap_mib(peak_mib: int) -> int:
-    """What a run may use that has passed an epoch with this peak and goes on with a tighter lease."""
-    return round(peak_mib * MARGIN_TIGHT) + MARGIN_MIB
 
 
 def cap_mib(predicted_mib: int, learned: Learned, *, fixed: bool = False) -> int:

@@ -12,14 +12,19 @@ LEASE_STEP_MIB = 64
 def headroom_mib(device: Device, workers: Iterable[WorkerView]) -> int:
     """Memory of the device that may be leased now; negative when too much is promised."""
     here = [worker for worker in workers if worker.device_id == device.device_id]
-    leased = sum(worker.lease_mib for worker in here)
+    return min(physical_mib(device, here), promised_mib(device, here))
+
+
+def physical_mib(device: Device, here: Iterable[WorkerView]) -> int:
+    """What is free of the device, and promised to none of the workers there; less what is left alone."""
     outstanding = sum(max(0, worker.lease_mib - worker.observed_mib) for worker in here)
-    return min(device.free_mib - outstanding - device.growth_mib, promised_mib(device, leased)) - safety_mib(device)
+    return device.free_mib - outstanding - device.growth_mib - safety_mib(device)
 
 
-def promised_mib(device: Device, leased_mib: int) -> int:
-    """What the leases leave of the device."""
-    return device.total_mib - device.reserve_mib - device.foreign_mib - leased_mib
+def promised_mib(device: Device, here: Iterable[WorkerView]) -> int:
+    """What the leases of the workers there leave of the device; less what is left alone."""
+    leased = sum(worker.lease_mib for worker in here)
+    return device.total_mib - device.reserve_mib - device.foreign_mib - leased - safety_mib(device)
 
 
 def safety_mib(device: Device) -> int:

@@ -65,8 +65,6 @@ class WorkerView:
     """When its run will be over, as far as that is known."""
     spent: bool = False
     """Whether it has had as many runs as one worker should."""
-    tight_mib: int = 0
-    """Lease that would do for its run, by what that has held so far; 0 where that is not known."""
     settling: bool = False
     """Whether what its last run held has not been seen free yet; it gets no run so long."""
     measured: bool = True
@@ -112,8 +110,6 @@ class Demand:
     """How long none of them has been served."""
     exclusive: bool = False
     """Whether a run wants its device to itself."""
-    resumes: bool = False
-    """Whether a run was only stopped to go on with a tighter lease."""
     unproven: frozenset[str] = frozenset()
     """Models of device on which no run of this signature has passed its first epoch."""
 
@@ -157,14 +153,6 @@ class Assign:
     lease_mib: int
     cap_mib: int
     exclusive: bool = False
-
-
-@dataclass(frozen=True)
-class Tighten:
-    """Let a run checkpoint and go on at once with a lease that fits what it has shown to need."""
-
-    worker_id: str
-    cap_mib: int
 
 
 @dataclass(frozen=True)
@@ -213,4 +201,4 @@ class Refuse:
     message: str
 
 
-Action = Start | Assign | Tighten | Park | Drain | Reap | Refuse
+Action = Start | Assign | Park | Drain | Reap | Refuse

@@ -14,12 +14,11 @@ is set anew; a worker without a run keeps what it holds without one.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from orchestrator.balancer.board import Board, Place, Reservation, parked_mib
-from orchestrator.balancer.memory import headroom_mib, lease_mib, safety_mib
+from orchestrator.balancer.board import Board, Reservation, parked_mib
+from orchestrator.balancer.memory import headroom_mib, safety_mib
 from orchestrator.balancer.observation import (
     Action,
     Demand,
@@ -29,7 +28,6 @@ from orchestrator.balancer.observation import (
     Park,
     Reap,
     Refuse,
-    Tighten,
     WorkerView,
 )
 from orchestrator.balancer.priorities import ordered
@@ -37,8 +35,6 @@ from orchestrator.records import WorkerState
 
 __all__ = ["decide", "headroom_mib", "safety_mib"]
 
-_WORTH_SHARE, _WORTH_S = 0.1, 300.0
-"""Share of a lease that must be spare, and time that its run must have left, to stop it for a tighter one."""
 _ALIVE = frozenset({WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY})
 
 
@@ -91,7 +87,7 @@ class _Round:
                 given += (Refuse(run_id, message) for run_id in demand.run_ids)
             else:
                 given += self._serve(demand)
-        return iter([*self._make_way(), *given, *self._tighten()])
+        return iter([*self._make_way(), *given])
 
     def _serve(self, demand: Demand) -> Iterator[Action]:
         """Find a place for one run after the other, until there is none."""
@@ -106,17 +102,6 @@ class _Round:
             return
         if demand.count > len(demand.run_ids):
             self.waiting.append(demand)
-
-    def _tighten(self) -> Iterator[Tighten]:
-        """Where a line waits for nothing but memory, take what runs were given without need."""
-        for place in self.board.places.values():
-            if any(self._lacks_memory(place, demand) for demand in self.waiting):
-                for worker in filter(_is_loose, place.workers):
-                    yield Tighten(worker.worker_id, worker.tight_mib - place.device.overhead_mib)
-
-    def _lacks_memory(self, place: Place, demand: Demand) -> bool:
-        lease = lease_mib(place.device, self.board.need_mib(place, demand))
-        return lease > place.headroom_mib and not self.board.why_closed(place, demand)
 
     def _make_way(self) -> Iterator[Action]:
         """Idle workers that got nothing give their memory back, and leave where others need their slot."""
@@ -135,17 +120,6 @@ class _Round:
         others = any(demand.sweep != worker.sweep for demand in self.waiting)
         is_full = len(place.workers) >= place.device.slots
         return bool(self.waiting) and (bool(place.device.trouble) or (others and is_full))
-
-
-def _spare_mib(worker: WorkerView) -> int:
-    return worker.lease_mib - worker.tight_mib
-
-
-def _is_loose(worker: WorkerView) -> bool:
-    """Whether stopping a run for a moment gives back memory that is worth it."""
-    known = worker.state is WorkerState.BUSY and worker.tight_mib and not worker.exclusive
-    worth = _spare_mib(worker) >= _WORTH_SHARE * worker.lease_mib
-    return bool(known and worth and _WORTH_S <= worker.ends_in_s < math.inf)
 
 
 def _drain_all(workers: Iterable[WorkerView], reason: DrainReason) -> Iterator[Drain]:

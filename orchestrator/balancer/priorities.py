@@ -15,7 +15,8 @@ from orchestrator.balancer.observation import Demand, Observation
 from orchestrator.records import WorkerState
 
 _NEGLECT_S = 3600.0
-_RANK = 4.0
+_RANK = 16.0
+_MEMORY = 4.0
 _URGENT_SHARE = 0.5
 """Of the time that is left in all, what a run may take before it becomes urgent."""
 _URGENT = 1000.0
@@ -29,9 +30,7 @@ def ordered(observation: Observation) -> list[Demand]:
     long_s = _URGENT_SHARE * left_s(demands, observation)
 
     def key(demand: Demand) -> tuple[float, float, str, str]:
-        if demand.resumes:
-            weight = 2 * _URGENT
-        elif long_s <= demand.expected_s < math.inf:
+        if long_s <= demand.expected_s < math.inf:
             weight = _URGENT + math.log2(demand.expected_s)
         else:
             rank = demand.rank - first[demand.sweep]
@@ -57,6 +56,6 @@ def _first_ranks(demands: Iterable[Demand]) -> dict[str, int]:
 
 
 def _size(demand: Demand) -> float:
-    """Binary logarithm of memory × time."""
+    """Binary logarithm of memory⁴ × time."""
     time = demand.expected_s if math.isfinite(demand.expected_s) else demand.work
-    return math.log2(max(1, *demand.needs_mib.values()) * max(time, 1e-6))
+    return _MEMORY * math.log2(max([1, *demand.needs_mib.values()])) + math.log2(max(time, 1e-6))

@@ -1,9 +1,10 @@
 """How busy several runs keep a device together, and whether one more is worth adding.
 
-A run of a signature keeps a share of its device busy, its load. While the loads sum to 1 or less, runs do not feel each
-other; beyond that the device is busy all the time, and each run is slowed down by the sum. So a device does min(1, Σ load)
-of what it can; adding one is worth it while that grows by 3 % or more. Plain rates, a run's steps per second over its
-best, would let light runs in beside heavy ones for ever: many light runs make more steps, and finish nothing sooner.
+A run of a signature keeps a share of its device busy, its load. While the loads sum to 1 or less, runs do not feel
+each other; beyond that the device is busy all the time, and each run is slowed down by the sum. So a device does
+min(1, Σ load) of what it can; adding one is worth it while that grows by 3 % or more. Plain rates, a run's steps per
+second over its best, would let light runs in beside heavy ones for ever: they make more steps, and finish nothing
+sooner.
 
 Loads are learned from the steps per second that workers report: a run's best rate is what it does undisturbed, so
 n / Σ (rate / best rate) is the sum of the loads as it was felt. What is not known yet is tried, one run at a time.
@@ -36,7 +37,9 @@ def busy(loads: Sequence[float]) -> float:
     return min(1.0, sum(loads))
 
 
-def learn(loads: Mapping[str, float], rates: Sequence[tuple[str, float]], best: Mapping[str, float]) -> dict[str, float]:
+def learn(
+    loads: Mapping[str, float], rates: Sequence[tuple[str, float]], best: Mapping[str, float]
+) -> dict[str, float]:
     """New loads of the signatures that share a device, from the rates (signature, steps/s) that they reach together.
 
     `best` are the highest rates ever seen. A run that is alone teaches nothing, nor do runs that nothing slows down and

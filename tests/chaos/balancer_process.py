@@ -2,13 +2,16 @@
 
     python -m tests.chaos.balancer_process
 
-Settings are read from the environment as always; GHOST_PACE=fast asks the driver ten times a second.
+Settings are read from the environment as always; GHOST_PACE=fast asks the driver ten times a second,
+and GHOST_PROFILE names a file for a profile of the main thread.
 """
 
 from __future__ import annotations
 
+import cProfile
 import os
 import sys
+from contextlib import nullcontext
 from functools import partial
 
 from orchestrator.addresses import redis_url
@@ -31,11 +34,15 @@ def main() -> int:
         setattr(service, "probe_for", _fast_probe)  # noqa: B010
         reports._FIRST_BACKOFF_S = 0.05
     settings = from_environment()
+    profile = cProfile.Profile()
     try:
-        service.serve(settings, redis_url(settings), NO_MLFLOW)
+        with profile if os.environ.get("GHOST_PROFILE") else nullcontext():
+            service.serve(settings, redis_url(settings), NO_MLFLOW)
     except OrchestratorError as error:
         print(error, file=sys.stderr)
         return 1
+    if path := os.environ.get("GHOST_PROFILE"):
+        profile.dump_stats(path)
     return 0
 
 

@@ -18,10 +18,9 @@ from worker.spec import FailureClass, Order, ReportKind
 _RAMP_STEPS = 4
 _RAMP_SHARE = 0.2
 """Of a run's time, in which it takes its memory."""
+_LONGEST_RAMP_S = 2.0
 _METRICS = {"val_f1": 0.5}
 _RATE = 10.0
-_DIES_AFTER_S = 0.3
-_LOOK_EVERY_S = 0.05
 _BESIDE_CAP_MIB = 1536
 """What a lease has beside the cap."""
 
@@ -46,6 +45,7 @@ class Attempt:
     worker_id: str
     parent: int = field(default_factory=os.getppid)
     began: float = field(default_factory=time.monotonic)
+    told_at: float = field(default_factory=time.monotonic)
     gpu: Gpu = field(init=False)
     cap_mib: int = field(init=False)
 
@@ -81,10 +81,11 @@ class Attempt:
     def _ramp(self) -> bool:
         """Take the memory step by step; False where the attempt was told to end meanwhile."""
         self._allocate(self.plan.context_mib)
+        ramp_s = min(self.plan.seconds * _RAMP_SHARE, _LONGEST_RAMP_S)
         for step in range(1, _RAMP_STEPS + 1):
             self._stay_under_cap(self._level_mib(step))
             self._allocate(self._level_mib(step) - self._level_mib(step - 1))
-            if not self._wait_until(self.plan.allocate_after_s + self.plan.seconds * _RAMP_SHARE * step / _RAMP_STEPS):
+            if not self._wait_until(self.plan.allocate_after_s + ramp_s * step / _RAMP_STEPS):
                 return False
         if self.plan.overrun_mib:
             held = self.gpu.processes().get(os.getpid(), 0)
@@ -118,6 +119,7 @@ class Attempt:
             if os.getppid() != self.parent:
                 os._exit(1)
             self._die_if_doomed()
+            self._tell_pace()
             if order := self.link.order(self.run_id, self.token):
                 if order is Order.RELEASE:
                     self._say(ReportKind.RELEASED, epoch=1)
@@ -125,16 +127,21 @@ class Attempt:
             left_s = self.began + after_s - time.monotonic()
             if left_s <= 0:
                 return True
-            time.sleep(min(left_s, _LOOK_EVERY_S))
+            time.sleep(min(left_s, self.plan.look_every_s))
 
     def _die_if_doomed(self) -> None:
         """Take the worker down, all of it at once, with the memory that the run holds by then."""
-        if time.monotonic() - self.began < _DIES_AFTER_S:
+        if time.monotonic() - self.began < self.plan.dies_after_s:
             return
         if self.plan.ends != "dies" and not self.redis.sismember(CURSED, self.gpu.uuid):
             return
         os.kill(self.parent, signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def _tell_pace(self) -> None:
+        if self.plan.tells_every_s and time.monotonic() - self.told_at >= self.plan.tells_every_s:
+            self.told_at = time.monotonic()
+            self._say(ReportKind.PROGRESS, epoch=1, epochs=2, steps_per_s=_RATE)
 
     def _progress(self) -> None:
         seen = {"metrics": _METRICS, "peak_mib": self.plan.peak_mib}

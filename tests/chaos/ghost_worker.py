@@ -22,7 +22,8 @@ from worker.link import Link, connect
 from worker.spec import ReportKind, heartbeat_key, queue_name
 
 _BEAT_EVERY_S = 1.0
-_LOOK_EVERY_S = 0.02
+_SHARE = 0.4
+"""Of the time between two looks of its child, that between two looks of the supervisor."""
 _POP_WITHIN_S = 0.2
 
 
@@ -69,7 +70,7 @@ class Supervisor:
             _in_child(self.worker_id, self.url, plan, run_id, token)
         while not os.waitpid(child, os.WNOHANG)[0]:
             self._beat()
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_SHARE * plan.look_every_s)
         self._redis.delete(f"rq:job:{run_id}-{token}")
 
 

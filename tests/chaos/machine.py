@@ -33,6 +33,7 @@ GHOST = [sys.executable, "-m", "tests.chaos.ghost_worker"]
 PACE = Pace(interval_s=0.1, slow_every_s=0.2, silence_s=1.5, restart_s=0.05, retry_s=0.5)
 RULES = Rules(poll_s=0.2, hold_s=2.0, half_life_s=0.5, release_timeout_s=2.0)
 SETTINGS = BalancerSettings(tick_s=0.1, idle_worker_s=0.5, stop_grace_s=3.0)
+_LONGEST = 4000
 POLICY = SweepPolicy(failed_fraction=1.0)
 
 
@@ -110,9 +111,13 @@ class Machine:
     def submit(self, *run_ids: str, mib: int, sweep: str = "s", plan: Plan | None = None) -> None:
         """Submit runs that are predicted to peak at `mib`, and do unless a plan says otherwise."""
         for run_id in run_ids:
-            self.redis.set(plan_key(run_id), (plan or Plan(mib)).dump())
+            self.plan(run_id, plan or Plan(mib))
         runs = [run_spec(run_id, sweep=sweep, cell=cell, footprint_mib=mib) for cell, run_id in enumerate(run_ids)]
         self.ledger.submit(sweep, runs, sweep_fields(POLICY))
+
+    def plan(self, run_id: str, plan: Plan) -> None:
+        """Tell the ghosts what to do with a run."""
+        self.redis.set(plan_key(run_id), plan.dump())
 
     def run(self, run_id: str) -> Run:
         return self.ledger.run(run_id)
@@ -154,9 +159,13 @@ class Machine:
         keys = ("name", "health", "why", "leased_mib", "observed_mib", "foreign_mib", "free_mib", "headroom_mib")
         devices = [{key: device[key] for key in keys} for device in last.get("devices", [])]
         workers = [(one["worker"], one["state"], one["run"], one["lease_mib"]) for one in last.get("workers", [])]
-        runs = {run.run_id: f"{run.state} {run.attempts} {run.message}" for run in self.runs() if not run.ended_at}
+        runs = {
+            run.run_id: f"{run.state} {run.attempts} {run.message}"
+            for run in self.runs()
+            if run.attempts and not run.state.is_over
+        }
         waits = [(sweep["waits"], sweep["paused"]) for sweep in last.get("sweeps", [])]
-        return f"devices {devices}, workers {workers}, runs {runs}, waits {waits}"
+        return f"devices {devices}, workers {workers}, runs {runs}, waits {waits}"[:_LONGEST]
 
     # --------------------------------------------------------------------------------------------- what ghosts noted
 

@@ -6,7 +6,7 @@ Light on purpose: the ghosts import this, and there are many of them.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 TAKEN, FINISHED, DEATHS = "ghost:taken", "ghost:finished", "ghost:deaths"
@@ -31,10 +31,15 @@ class Plan:
     """How it goes wrong: `dies` with its worker, is `silent` while it goes on, or fails as `user`, `infra` or `oom`."""
     bad_attempts: int = 1_000_000
     """After so many attempts that went wrong, it goes well."""
+    dies_after_s: float = 0.3
+    tells_every_s: float = 0.0
+    """How often it tells its pace; 0: never."""
+    look_every_s: float = 0.05
+    """How often it looks whether something is to be done."""
 
     def well(self) -> Plan:
         """The same run without its faults."""
-        return Plan(self.peak_mib, self.context_mib, self.seconds, self.allocate_after_s)
+        return replace(self, overrun_mib=0, ends="")
 
     def dump(self) -> str:
         """As Redis keeps it."""

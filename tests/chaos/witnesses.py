@@ -113,8 +113,8 @@ class Undertaker:
 
     fleet: Fleet
     delay_s: float = 0.0
-    buried: dict[int, float] = field(default_factory=dict)
-    """When the memory of a process was given back, by its pid; s since the epoch."""
+    buried: list[tuple[str, float]] = field(default_factory=list)
+    """Devices that got memory back from a dead process, and when; s since the epoch."""
     _since: dict[int, float] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -123,7 +123,7 @@ class Undertaker:
             for pid in filter(_is_dead, device.processes()):
                 if time.monotonic() - self._since.setdefault(pid, time.monotonic()) >= self.delay_s:
                     device.release(pid)
-                    self.buried[pid] = time.time()
+                    self.buried.append((device.uuid, time.time()))
 
 
 def _is_dead(pid: int) -> bool:

@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from orchestrator.errors import SearchSpaceError
-from orchestrator.search_space.document import Document, Location, Problem
+from orchestrator.search_space.document import Location, Problem
 from orchestrator.search_space.sections import Row, Section
-from orchestrator.search_space.wording import sentence, unknown_key
+from orchestrator.search_space.wording import sentence, shown, unknown_key
 from orchestrator.search_space.yaml_source import read
 
 Positive = Annotated[float, Field(gt=0)]
@@ -62,8 +62,11 @@ class Range(Section):
 
 
 def _spread(value: Any) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return {"median": float(value), "sigma": 0.0} if is_number and value > 0 else value
+    if isinstance(value, dict | Range):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise ValueError(f"found {shown(value)}; expected a number above 0, or a range such as {{least: 10, most: 25}}")
+    return {"median": float(value), "sigma": 0.0}
 
 
 Spread = Annotated[Range, BeforeValidator(_spread)]
@@ -226,16 +229,18 @@ def _read(path: Path, kind: type[_File]) -> _File:
     try:
         return kind.model_validate(document.values)
     except ValidationError as error:
-        problems = _problems(document, kind, error)
+        problems = _problems(kind, error)
         raise SearchSpaceError(document.name, [document.mistake(problem) for problem in problems]) from error
 
 
-def _problems(document: Document, kind: type[Section], error: ValidationError) -> Iterator[Problem]:
+def _problems(kind: type[Section], error: ValidationError) -> Iterator[Problem]:
     for record in error.errors(include_url=False):
         location: Location = record["loc"]
         if record["type"] == "extra_forbidden":
             yield Problem(location, unknown_key(str(location[-1]), _keys_at(kind, location)), of_key=True)
-        else:
+        elif (
+            record["type"] != "too_short" or not record["input"]
+        ):  # pydantic also calls a list so if its items are wrong
             yield Problem(location, sentence(record))
 
 

@@ -36,18 +36,12 @@ class Lines:
         self._runs = {run.run_id: (place, run) for place, run in enumerate(runs)}
         self._alone: set[str] = set()
         """Runs that are to have a device to themselves."""
-        self._tight: dict[str, int] = {}
-        """Cap of runs that go on with a tighter lease, MiB."""
         self._failures: dict[str, dict[bool, int]] = {}
         """By run: how often, by whether it was over its own cap."""
         self._lines: dict[str, _Line] = {}
         self._now = 0.0
         for run_id in self._runs:
             self.put_back(run_id)
-
-    def tighten(self, run_id: str, cap_mib: int) -> None:
-        """Let a run have this cap when it is queued again."""
-        self._tight[run_id] = cap_mib
 
     @property
     def waiting(self) -> bool:
@@ -79,7 +73,6 @@ class Lines:
             return 0.0
         failures = self._failures.setdefault(run_id, {True: 0, False: 0})
         own = ending is Ending.OWN_OOM
-        self._tight.pop(run_id, None)
         failures[own] += 1
         if failures[True] > 2 or failures[False] > MOST_INFRA:
             return None
@@ -113,22 +106,18 @@ class Lines:
             expected_s=experience.expected_s(group, self._models),
             work=group.work_gflop,
             exclusive=group.exclusive,
-            resumes=group.fixed,
             unproven=frozenset(model for model, learned in known.items() if not learned.is_proven),
         )
 
     def _line(self, run: Run) -> _Line:
         exclusive = run.exclusive or run.run_id in self._alone
-        tight_mib = self._tight.get(run.run_id, 0)
         name = f"{run.sweep}/{run.signature}:{run.predicted_work:.4g}{':exclusive' if exclusive else ''}"
-        name += f":{tight_mib}" if tight_mib else ""
         if name not in self._lines:
             group = Group(
                 name=name,
                 signature=run.signature,
-                footprint_mib=tight_mib or run.predicted_mib,
-                gpu_footprint_mib=tight_mib or run.predicted_mib,
-                fixed=bool(tight_mib),
+                footprint_mib=run.predicted_mib,
+                gpu_footprint_mib=run.predicted_mib,
                 exclusive=exclusive,
                 work_gflop=run.predicted_work,
             )

@@ -59,8 +59,10 @@ class Worker:
     cap_mib: int | None
     """What it lets a run allocate; None: anything."""
     foreign_before_mib: int
-    """The most that foreigners held in the minute before it was launched."""
+    """The most that foreigners held in the minute before its lease was given."""
+    leased_at: float
     number: int
+    ready: bool = False
     attempt: Attempt | None = None
     pids: list[int] = field(default_factory=list)
     """Its processes of late; the dead may still hold memory."""
@@ -125,11 +127,18 @@ class Machine:
 
     def launch(self, worker_id: str, device_id: str, cap_mib: int | None) -> None:
         """Start a worker; it reports `ready`."""
-        memory, number = self.memories[device_id], len(self.workers)
-        before = memory.foreign_before_mib(memory.reading().at)
-        worker = self.workers[worker_id] = Worker(worker_id, device_id, cap_mib, before, number)
+        number = len(self.workers)
+        worker = self.workers[worker_id] = Worker(worker_id, device_id, cap_mib, 0, self.clock.now, number)
+        self.lease(worker_id, cap_mib)
         start_s = self.scenario.fleet.start_s.draw(self.scenario.stream("start", number))
         self.clock.after(start_s, partial(self._ready, worker))
+
+    def lease(self, worker_id: str, cap_mib: int | None) -> None:
+        """Give a worker that has no run a lease with this cap."""
+        worker = self.workers[worker_id]
+        memory = self.memories[worker.device_id]
+        worker.cap_mib, worker.leased_at = cap_mib, self.clock.now
+        worker.foreign_before_mib = memory.foreign_before_mib(memory.reading().at)
 
     def hand_over(self, worker_id: str, run_id: str) -> None:
         """Let a worker that is ready begin a run."""
@@ -142,11 +151,6 @@ class Machine:
             self._end(worker.attempt, Ending.RELEASED)
         delay_s = self.scenario.stream("leave", worker.number).uniform(0.2, 1.0)
         self.clock.after(delay_s, partial(self._gone, worker))
-
-    def release(self, worker_id: str) -> None:
-        """Let the run of a worker checkpoint and stop; the worker stays."""
-        if attempt := self.workers[worker_id].attempt:
-            self._end(attempt, Ending.RELEASED)
 
     def kill(self, worker_id: str) -> None:
         """End a worker at once."""
@@ -174,6 +178,7 @@ class Machine:
 
     def _ready(self, worker: Worker) -> None:
         if worker.alive:
+            worker.ready = True
             self._report(Event("ready", worker.worker_id))
 
     def _begin(self, worker: Worker, run: Run) -> None:
@@ -249,8 +254,9 @@ class Machine:
     def _blame(self, memory: Memory, whole_mib: int, more_mib: int) -> Ending:
         if whole_mib > memory.total_mib:
             return Ending.OWN_OOM
-        here = [w for w in self.workers.values() if w.alive and w.device_id == memory.device.device_id]
-        excess_mib = memory.foreign_mib - max(here, key=lambda worker: worker.number).foreign_before_mib
+        leased = [worker for worker in self.workers.values() if worker.alive and (worker.attempt or not worker.ready)]
+        here = [worker for worker in leased if worker.device_id == memory.device.device_id]
+        excess_mib = memory.foreign_mib - max(here, key=lambda worker: worker.leased_at).foreign_before_mib
         is_foreign = excess_mib > 0 and more_mib <= memory.free_mib + excess_mib
         return Ending.FOREIGN_OOM if is_foreign else Ending.NEIGHBOUR_OOM
 

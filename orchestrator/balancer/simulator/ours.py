@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from orchestrator.balancer.accounting import Account, Books, Lease, Rules
 from orchestrator.balancer.experience import Experience
-from orchestrator.balancer.footprints import tight_cap_mib
 from orchestrator.balancer.observation import (
     Action,
     Assign,
@@ -25,7 +24,6 @@ from orchestrator.balancer.observation import (
     Refuse,
     Start,
     SweepView,
-    Tighten,
     WorkerView,
 )
 from orchestrator.balancer.policy import decide
@@ -61,8 +59,6 @@ class Held:
     served: int = 0
     idle_since: float = 0.0
     steady: bool = False
-    peak_mib: int = 0
-    """Of its run so far."""
     assigned_at: float = 0.0
     settling_since: float = 0.0
     gone_at: float = 0.0
@@ -161,7 +157,7 @@ class Ours:
         if event.kind == "ready" and held.state is WorkerState.STARTING:
             held.state, held.idle_since = WorkerState.IDLE, self.machine.clock.now
         elif event.kind == "epoch":
-            held.steady, held.peak_mib = True, event.peak_mib
+            held.steady = True
             self.experience.passed_epoch(held.signature, held.model, event.peak_mib)
             self.lines.learned(held.signature)
         elif event.kind == "ended":
@@ -279,14 +275,8 @@ class Ours:
             signature=held.signature,
             ends_in_s=self._ends_in_s(held),
             settling=settling,
-            tight_mib=self._tight_mib(held),
             measured=reading.at > held.assigned_at + MEASURED_AFTER_S,
         )
-
-    def _tight_mib(self, held: Held) -> int:
-        if not (held.steady and held.peak_mib):
-            return 0
-        return tight_cap_mib(held.peak_mib) + self.overhead_mib(held.model)
 
     def _ends_in_s(self, held: Held) -> float:
         if not held.steady:
@@ -314,10 +304,6 @@ class Ours:
                 self._start(action)
             case Assign():
                 self._assign(action)
-            case Tighten(worker_id, cap_mib):
-                held = self.held[worker_id]
-                self.lines.tighten(held.run_id, cap_mib)
-                self.machine.release(worker_id)
             case Park(worker_id, lease_mib):
                 self.held[worker_id].lease_mib = lease_mib
             case Drain(worker_id):
@@ -350,7 +336,7 @@ class Ours:
         held = self.held[worker_id]
         held.lease_mib, held.cap_mib, held.exclusive = assign.lease_mib, assign.cap_mib, assign.exclusive
         held.assigned_at = self.machine.clock.now
-        self.machine.workers[worker_id].cap_mib = assign.cap_mib
+        self.machine.lease(worker_id, assign.cap_mib)
         held.run_id, held.state, held.served, held.steady = run_id, WorkerState.BUSY, held.served + 1, False
         held.signature, held.settling_since = self.machine.runs[run_id].signature, 0.0
         held.before_mib = self.machine.memories[held.device_id].used_mib

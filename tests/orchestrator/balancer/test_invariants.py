@@ -16,6 +16,7 @@ from orchestrator.balancer.observation import (
     Device,
     Drain,
     Observation,
+    Park,
     Reap,
     Start,
     SweepView,
@@ -150,13 +151,21 @@ def enact(world: Observation, actions: tuple[Action, ...], names: itertools.coun
         if isinstance(action, Start):
             name = f"w{next(names)}"
             state = WorkerState.STARTING
-            workers[name] = WorkerView(name, action.sweep, action.device_id, action.lease_mib, 0, state, fresh=True)
+            workers[name] = WorkerView(name, action.sweep, action.device_id, action.lease_mib, 0, state)
             workers[name] = replace(workers[name], signature=action.signature, exclusive=action.exclusive)
         elif isinstance(action, Assign):
             runs.add(action.run_id)
             signature = next(d.signature for d in world.demands if action.run_id in d.run_ids)
-            busy = {"state": WorkerState.BUSY, "run_id": action.run_id, "ramping": True, "fresh": False}
+            busy = {
+                "state": WorkerState.BUSY,
+                "run_id": action.run_id,
+                "ramping": True,
+                "lease_mib": action.lease_mib,
+                "exclusive": action.exclusive,
+            }
             workers[action.worker_id] = replace(workers[action.worker_id], signature=signature, **busy)  # type: ignore[arg-type]
+        elif isinstance(action, Park):
+            workers[action.worker_id] = replace(workers[action.worker_id], lease_mib=action.lease_mib)
         elif isinstance(action, Drain | Reap):
             workers[action.worker_id] = replace(workers[action.worker_id], state=WorkerState.DRAINING)
         else:
@@ -169,7 +178,7 @@ def check(world: Observation, actions: tuple[Action, ...]) -> None:
     starts = [action for action in actions if isinstance(action, Start)]
     assigns = [action for action in actions if isinstance(action, Assign)]
     for device in world.devices:
-        check_starts(device, world, [start for start in starts if start.device_id == device.device_id])
+        check_device(device, world, actions)
     assert len({action.run_id for action in assigns}) == len(assigns)
     assert len({action.worker_id for action in assigns}) == len(assigns)
     for action in assigns:
@@ -178,26 +187,39 @@ def check(world: Observation, actions: tuple[Action, ...]) -> None:
     assert {start.sweep for start in starts} <= may_start
     ended = {action.worker_id for action in actions if isinstance(action, Drain | Reap)}
     assert not ended & {action.worker_id for action in assigns}
+    for park in (action for action in actions if isinstance(action, Park)):
+        worker = next(worker for worker in world.workers if worker.worker_id == park.worker_id)
+        assert worker.state is WorkerState.IDLE
+        assert not worker.settling
+        assert park.lease_mib < worker.lease_mib
 
 
-def check_starts(device: Device, world: Observation, starts: list[Start]) -> None:
-    if not starts:
+def check_device(device: Device, world: Observation, actions: tuple[Action, ...]) -> None:
+    """What was given out on the device, by starts and to idle workers, keeps to its memory and its rules."""
+    before = {worker.worker_id: worker for worker in world.workers if worker.device_id == device.device_id}
+    starts = [action for action in actions if isinstance(action, Start) and action.device_id == device.device_id]
+    given = [*starts, *(action for action in actions if isinstance(action, Assign) and action.worker_id in before)]
+    if not given:
         return
-    here = [worker for worker in world.workers if worker.device_id == device.device_id]
-    promised = sum(worker.lease_mib for worker in here) + sum(start.lease_mib for start in starts)
-    outstanding = sum(max(0, w.lease_mib - w.observed_mib) for w in here) + sum(start.lease_mib for start in starts)
+    after = enact(world, actions, itertools.count(10_000))
+    here = [worker for worker in after.workers if worker.device_id == device.device_id]
+    promised = sum(worker.lease_mib for worker in here)
+    outstanding = sum(max(0, worker.lease_mib - worker.observed_mib) for worker in here)
     assert promised + device.foreign_mib + safety_mib(device) <= device.total_mib - device.reserve_mib
     assert outstanding + device.growth_mib + safety_mib(device) <= device.free_mib
-    assert not (device.trouble or device.blind or device.device_id in world.draining)
-    assert len(here) + len(starts) <= device.slots
+    assert not (device.trouble or device.blind)
+    assert device.device_id not in world.draining
+    assert len(here) <= max(device.slots, len(before))
+    at_work = [w for w in here if w.run_id or w.settling or w.state is WorkerState.STARTING]
     if not device.attributed:
-        assert len(starts) == 1
-        assert not any(worker.ramping or worker.state is WorkerState.STARTING for worker in here)
-    if any(start.exclusive for start in starts) or any(worker.exclusive for worker in here):
-        assert len(here) + len(starts) == 1
+        assert len(given) == 1
+        assert not any(worker.ramping or worker.state is WorkerState.STARTING for worker in before.values())
+    if any(worker.exclusive for worker in at_work):
+        assert len(at_work) == 1
+    for action in given:
+        assert action.lease_mib == action.cap_mib + device.overhead_mib
+        assert action.cap_mib <= capacity_mib(device)
     for start in starts:
-        assert start.lease_mib == start.cap_mib + device.overhead_mib
-        assert start.cap_mib <= capacity_mib(device)
         needed = [
             d.needs_mib[device.model] for d in world.demands if (d.sweep, d.signature) == (start.sweep, start.signature)
         ]
@@ -210,7 +232,6 @@ def check_assignment(world: Observation, action: Assign) -> None:
     device = next(device for device in world.devices if device.device_id == worker.device_id)
     assert worker.state is WorkerState.IDLE
     assert not worker.settling
-    assert not device.trouble
     assert worker.sweep == demand.sweep
-    assert demand.needs_mib[device.model] + device.overhead_mib <= worker.lease_mib
-    assert worker.exclusive == demand.exclusive
+    assert demand.needs_mib[device.model] <= action.cap_mib
+    assert action.exclusive == demand.exclusive

@@ -14,6 +14,7 @@ from orchestrator.balancer.observation import (
     Drain,
     DrainReason,
     Observation,
+    Park,
     Reap,
     Refuse,
     Start,
@@ -86,12 +87,10 @@ def test_nothing_starts_on_a_device_that_is_unwell_or_was_not_read(obstacle: dic
     assert decide(replace(EMPTY, devices=(replace(GPU, **obstacle),), demands=(demand(100),))) == ()
 
 
-def test_a_warm_worker_gets_its_next_run_on_a_stale_reading_but_not_on_a_sick_device() -> None:
-    queue = (demand(10_000, signature="ten"),)
-    blind = decide(seen(IDLE, devices=(replace(GPU, blind="old"),), demands=queue))
-    sick = decide(seen(IDLE, devices=(replace(GPU, trouble="Xid 79"),), demands=queue))
-    assert kinds(blind) == [Assign]
-    assert sick == (Drain("w1", DrainReason.MAKE_ROOM),)
+@pytest.mark.parametrize("obstacle", [{"trouble": "Xid 79"}, {"blind": "old"}])
+def test_a_warm_worker_gets_no_run_on_such_a_device_either(obstacle: dict[str, str]) -> None:
+    actions = decide(seen(IDLE, devices=(replace(GPU, **obstacle),), demands=(demand(10_000, signature="ten"),)))
+    assert Assign not in kinds(actions)
 
 
 def test_no_worker_starts_beside_one_that_ramps_unless_the_driver_tells_them_apart() -> None:
@@ -106,48 +105,47 @@ def test_on_a_device_that_does_not_tell_processes_apart_one_worker_starts_at_a_t
     assert kinds(decide(replace(EMPTY, devices=(blind,), demands=(demand(1000, "a", "b"),)))) == [Start]
 
 
-def test_an_idle_worker_is_given_the_next_run_that_fits_before_another_is_started() -> None:
-    assert decide(seen(IDLE, demands=(demand(9_900),))) == (Assign("r9900", "w1"),)
+def test_an_idle_worker_is_given_the_next_run_with_a_lease_of_its_size() -> None:
+    assert decide(seen(IDLE, demands=(demand(9_900),))) == (Assign("r9900", "w1", 10_944, 9_944),)
+    assert decide(seen(IDLE, demands=(demand(30_000),))) == (Assign("r30000", "w1", 31_040, 30_040),)
 
 
-def test_a_run_never_goes_to_a_worker_whose_lease_is_too_small() -> None:
-    full = replace(GPU, slots=1)
-    assert decide(seen(IDLE, devices=(full,), demands=(demand(10_001),))) == (Drain("w1", DrainReason.MAKE_ROOM),)
+def test_an_idle_worker_keeps_no_memory_that_it_does_not_need() -> None:
+    assert decide(seen(IDLE)) == (Park("w1", 0),)
+    assert decide(seen(replace(IDLE, lease_mib=0))) == ()
+    machine = replace(GPU, device_id="cpu", overhead_mib=450)
+    assert decide(seen(replace(IDLE, device_id="cpu"), devices=(machine,))) == (Park("w1", 450),)
 
 
-def test_where_memory_is_scarce_a_worker_does_not_waste_its_lease_on_a_small_run() -> None:
-    large = replace(IDLE, lease_mib=40_000)
-    queue = (demand(39_000, "big", sweep="t"), demand(12_000, "small"))
+def test_what_idle_workers_do_not_need_is_given_to_others_after_they_have_given_it_back() -> None:
     sweeps = (SweepView("s"), SweepView("t"))
-    other = busy(39_000, sweep="t")
-    actions = decide(seen(large, other, sweeps=sweeps, demands=queue))
-    assert actions == (Drain("w1", DrainReason.MAKE_ROOM),)
+    large = replace(IDLE, lease_mib=60_000)
+    actions = decide(seen(large, sweeps=sweeps, demands=(demand(70_000, sweep="t"),)))
+    assert kinds(actions) == [Park, Start]
 
 
-def test_where_slots_run_out_first_any_lease_that_fits_serves_any_run() -> None:
-    roomy = replace(IDLE, lease_mib=9_000)
-    assert decide(seen(roomy, demands=(demand(500),))) == (Assign("r500", "w1"),)
-
-
-def test_where_slots_run_out_first_a_lease_serves_the_largest_run_of_its_sweep() -> None:
-    starts = decide(replace(EMPTY, demands=(demand(500, "a"), demand(4000, "b", "c", "d"))))
-    assert {start.lease_mib for start in starts if isinstance(start, Start)} == {5056}
+def test_what_the_last_run_still_held_when_the_gpu_was_read_is_there_for_the_next_of_the_same_worker_only() -> None:
+    ended = replace(IDLE, lease_mib=60_000, observed_mib=60_000)
+    assert kinds(decide(seen(ended, demands=(demand(70_000),)))) == [Assign]
+    sweeps = (SweepView("s"), SweepView("t"))
+    assert kinds(decide(seen(ended, sweeps=sweeps, demands=(demand(70_000, sweep="t"),)))) == [Park]
 
 
 def test_a_worker_that_is_starting_counts_as_help_on_its_way() -> None:
-    starting = replace(IDLE, state=WorkerState.STARTING, fresh=True)
+    starting = replace(IDLE, state=WorkerState.STARTING, signature="9000")
     assert decide(seen(starting, demands=(demand(9000),))) == ()
-
-
-def test_a_worker_gets_the_run_that_it_was_started_for_even_if_less_would_do_by_now() -> None:
-    fresh = replace(IDLE, fresh=True, signature="4000", lease_mib=30_000)
-    others = busy(47_000, ends_in_s=5000.0)
-    assert decide(seen(fresh, others, demands=(demand(4000), demand(50_000)))) == (Assign("r4000", "w1"),)
+    assert kinds(decide(seen(starting, demands=(demand(8000),)))) == [Start]
 
 
 def test_a_worker_whose_last_run_may_have_left_memory_behind_gets_none_and_is_kept() -> None:
     settling = replace(IDLE, settling=True)
     assert decide(seen(settling, devices=(replace(GPU, slots=1),), demands=(demand(9000),))) == ()
+
+
+def test_where_nobody_tells_when_that_memory_is_back_the_worker_leaves() -> None:
+    settling = replace(IDLE, settling=True)
+    blind = replace(GPU, attributed=False)
+    assert decide(seen(settling, devices=(blind,))) == (Drain("w1", DrainReason.LEFTOVER),)
 
 
 def test_the_higher_priority_is_served_first() -> None:
@@ -158,11 +156,11 @@ def test_the_higher_priority_is_served_first() -> None:
     assert start.sweep == "urgent"
 
 
-def test_memory_times_time_orders_the_queue_and_neglect_raises_a_run_in_it() -> None:
+def test_size_orders_the_queue_and_neglect_raises_a_run_in_it() -> None:
     one = replace(EMPTY, devices=(replace(GPU, slots=1),))
     large, small = demand(20_000, expected_s=1000), demand(1000, expected_s=1000)
     assert decide(replace(one, demands=(small, large)))[0].signature == "20000"  # type: ignore[union-attr]
-    neglected = replace(small, waited_s=6 * 3600)
+    neglected = replace(small, waited_s=24 * 3600)
     assert decide(replace(one, demands=(neglected, large)))[0].signature == "1000"  # type: ignore[union-attr]
 
 
@@ -246,18 +244,32 @@ def test_one_run_more_is_not_added_where_it_would_bring_less_than_it_costs() -> 
     assert kinds(decide(seen(*others, demands=queue))) == [Start]
 
 
-def test_a_warm_worker_too_many_leaves_instead_of_going_on() -> None:
+def test_a_warm_worker_too_many_gets_nothing() -> None:
     heavy = {("H", "ten"): 0.7}
-    workers = (IDLE, replace(BUSY, worker_id="w2"), replace(BUSY, worker_id="w3"))
-    actions = decide(seen(*workers, demands=(demand(10_000, signature="ten"),), loads=heavy))
-    assert actions == (Drain("w1", DrainReason.MAKE_ROOM),)
+    workers = (replace(IDLE, lease_mib=0), replace(BUSY, worker_id="w2"), replace(BUSY, worker_id="w3"))
+    assert decide(seen(*workers, demands=(demand(10_000, signature="ten"),), loads=heavy)) == ()
+
+
+def test_what_is_not_known_of_a_run_is_tried_one_run_at_a_time() -> None:
+    two = (busy(5000, worker_id="w2"), busy(5000, worker_id="w3"))
+    ramping = (two[0], replace(two[1], ramping=True))
+    assert decide(seen(*ramping, demands=(demand(4000),))) == ()
+    assert kinds(decide(seen(*two, demands=(demand(4000, "a", "b"),)))) == [Start]
+
+
+def test_a_run_that_would_outlast_all_the_others_starts_before_its_rank() -> None:
+    one = replace(GPU, slots=2)
+    others = busy(2000, ends_in_s=1000.0)
+    ordinary, long = demand(1000, "ordinary", expected_s=100), demand(1000, "long", rank=5, expected_s=9000)
+    (start,) = decide(seen(others, devices=(one,), demands=(ordinary, replace(long, signature="long"))))
+    assert start.signature == "long"  # type: ignore[union-attr]
 
 
 def test_a_worker_that_holds_more_than_its_lease_is_put_away_before_it_harms_a_neighbour() -> None:
     over = replace(BUSY, observed_mib=11_500)
     assert kinds(decide(seen(over))) == [Reap]
-    within_safety = replace(BUSY, observed_mib=11_300)
-    assert decide(seen(within_safety)) == ()
+    assert decide(seen(replace(BUSY, observed_mib=11_300))) == ()
+    assert decide(seen(replace(over, measured=False))) == (), "the memory may be of its last run"
 
 
 def test_a_paused_sweep_starts_nothing_and_its_running_worker_goes_on() -> None:
@@ -286,8 +298,8 @@ def test_a_worker_is_drained_once() -> None:
 
 
 def test_an_idle_worker_is_kept_warm_for_a_while_and_then_leaves() -> None:
-    assert decide(seen(replace(IDLE, idle_s=5))) == ()
-    assert decide(seen(replace(IDLE, idle_s=31))) == (Drain("w1", DrainReason.IDLE),)
+    assert decide(seen(replace(IDLE, lease_mib=0, idle_s=5))) == ()
+    assert decide(seen(replace(IDLE, lease_mib=0, idle_s=31))) == (Drain("w1", DrainReason.IDLE),)
 
 
 def test_a_worker_that_has_had_its_share_of_runs_makes_way_for_a_fresh_one() -> None:
@@ -299,7 +311,7 @@ def test_a_worker_that_has_had_its_share_of_runs_makes_way_for_a_fresh_one() -> 
 def test_an_idle_worker_leaves_at_once_where_another_sweep_waits_for_its_slot() -> None:
     sweeps = (SweepView("s"), SweepView("t"))
     actions = decide(seen(IDLE, devices=(replace(GPU, slots=1),), sweeps=sweeps, demands=(demand(100, sweep="t"),)))
-    assert actions == (Drain("w1", DrainReason.MAKE_ROOM),)
+    assert actions == (Park("w1", 0), Drain("w1", DrainReason.MAKE_ROOM))
 
 
 def test_a_lease_counts_until_its_memory_is_back_though_its_worker_is_gone() -> None:
