@@ -6,7 +6,7 @@ Starts and assignments of the same decision are entered here at once, so the nex
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from orchestrator.balancer.memory import capacity_mib, lease_mib, physical_mib, promised_mib
@@ -43,6 +43,10 @@ class Place:
     ramping: bool = False
     closed: str = ""
     """Why nothing starts here."""
+    returning_mib: int = 0
+    """What last runs of idle workers still held, in all; see `returning_mib`."""
+    idle: dict[str, list[WorkerView]] = field(default_factory=dict)
+    """Idle workers that this decision has given nothing, by sweep."""
 
     @property
     def name(self) -> str:
@@ -53,6 +57,11 @@ class Place:
     def headroom_mib(self) -> int:
         """What may be leased now."""
         return min(self.physical_mib, self.promised_mib)
+
+    @property
+    def most_mib(self) -> int:
+        """More than any run could be leased now."""
+        return min(self.physical_mib + self.returning_mib, self.promised_mib) + self.device.overhead_mib
 
     @property
     def is_open(self) -> bool:
@@ -100,6 +109,7 @@ class Board:
         self.places = {device.device_id: self._place(device) for device in observation.devices}
         by_capacity = sorted(self.places.values(), key=lambda place: place.capacity_mib)
         self._largest = {place.device.model: place for place in by_capacity}
+        self._open = [place for place in self.places.values() if place.is_open]
         self._free = [
             worker
             for worker in observation.workers
@@ -119,7 +129,7 @@ class Board:
 
     def place_run(self, run_id: str, demand: Demand, reservation: Reservation | None) -> Assign | Start | None:
         """Give a run the place that it fits best, and enter that; None where there is none."""
-        near = [place for place in self.places.values() if place.is_open and _could_hold(place, demand)]
+        near = [place for place in self._open if _could_hold(place, demand)]
         offers = [offer for place in near if (offer := self._offer(place, demand, reservation))]
         if not offers:
             return None
@@ -172,6 +182,7 @@ class Board:
         here = [worker for worker in self._observation.workers if worker.device_id == device.device_id]
         busy = [worker for worker in here if worker.state is not WorkerState.IDLE or worker.settling]
         parked = [w if w in busy else replace(w, lease_mib=parked_mib(device, w)) for w in here]
+        idle = [worker for worker in here if worker not in busy]
         drained = "it is drained" if device.device_id in self._observation.draining else ""
         training = [worker for worker in busy if worker.state is not WorkerState.RELEASING and not worker.settling]
         return Place(
@@ -186,6 +197,8 @@ class Board:
             exclusive=any(worker.exclusive for worker in busy),
             ramping=any(worker.ramping or worker.state is WorkerState.STARTING for worker in here),
             closed=drained or device.trouble or device.blind,
+            returning_mib=sum(returning_mib(device, worker) for worker in idle),
+            idle=_by_sweep(idle),
         )
 
     def _load(self, device: Device, signature: str) -> float | None:
@@ -196,8 +209,7 @@ class Board:
 
     def _worker_for(self, place: Place, demand: Demand) -> WorkerView | None:
         """An idle worker of the sweep on the device; the one that ran such a run before others."""
-        device_id = place.device.device_id
-        mine = [worker for worker in self.idle() if (worker.device_id, worker.sweep) == (device_id, demand.sweep)]
+        mine = place.idle.get(demand.sweep, ())
         return min(mine, key=lambda one: (one.signature != demand.signature, one.worker_id), default=None)
 
     def _offer(self, place: Place, demand: Demand, reservation: Reservation | None) -> Offer | None:
@@ -229,7 +241,11 @@ class Board:
         place.exclusive, place.ramping = place.exclusive or demand.exclusive, True
         if offer.worker:
             self._free.remove(offer.worker)
+            place.idle[demand.sweep].remove(offer.worker)
+            place.returning_mib -= returning_mib(device, offer.worker)
             place.workers.remove(offer.worker)
+        if place.exclusive:
+            self._open.remove(place)
         place.workers.append(
             WorkerView("", demand.sweep, device.device_id, offer.lease_mib, 0, WorkerState.BUSY, ramping=True)
         )
@@ -264,6 +280,13 @@ def returning_mib(device: Device, worker: WorkerView | None) -> int:
     return max(0, worker.observed_mib - parked_mib(device, worker)) if worker else 0
 
 
+def _by_sweep(workers: Iterable[WorkerView]) -> dict[str, list[WorkerView]]:
+    found: dict[str, list[WorkerView]] = {}
+    for worker in workers:
+        found.setdefault(worker.sweep, []).append(worker)
+    return found
+
+
 def _available_mib(place: Place, worker: WorkerView | None) -> int:
     """What a run may be leased on the device, as the next run of an idle worker there, or of a new worker."""
     parked = parked_mib(place.device, worker) if worker else 0
@@ -276,7 +299,7 @@ def _is_meant(worker: WorkerView, demand: Demand) -> bool:
 
 
 def _could_hold(place: Place, demand: Demand) -> bool:
-    return demand.needs_mib[place.device.model] <= place.promised_mib
+    return demand.needs_mib[place.device.model] + place.device.overhead_mib <= place.most_mib
 
 
 def _end_s(worker: WorkerView) -> float:
