@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.errors import OrchestratorError, ServiceError
+from orchestrator.entry import run as run_command
 
 if TYPE_CHECKING:
     from orchestrator.search_space.sweep import Plan
@@ -193,15 +193,8 @@ def completion(shell: str) -> None:
 
 
 def main() -> None:
-    """Entry point: errors become their message and an exit code."""
-    try:
-        cli()
-    except OrchestratorError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(error.exit_code) from error
-    except ConnectionError as error:
-        click.echo(f"a service has gone away ({error}); `orchestrator up` starts it again", err=True)
-        raise SystemExit(ServiceError.exit_code) from error
+    """Entry point."""
+    run_command(cli)
 
 
 def _plan(file: Path) -> Plan:

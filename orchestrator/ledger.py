@@ -173,6 +173,8 @@ class Ledger:
         Raises:
             UnknownNameError: none does, or several do.
         """
+        if exact := self.runs_by_id([prefix]):
+            return exact[0]
         matches = [
             run for name in self.sweeps() for run in self.runs(name) if prefix in (run.run_id, run.spec.slug)
         ] or [run for name in self.sweeps() for run in self.runs(name) if run.run_id.startswith(prefix)]

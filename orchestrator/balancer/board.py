@@ -169,7 +169,7 @@ class Board:
         if place.closed:
             return place.closed
         if self._worker_for(place, demand) is None and len(place.workers) >= device.slots:
-            return f"all {device.slots} slots are taken"
+            return "its one slot is taken" if device.slots == 1 else f"all {device.slots} slots are taken"
         if place.at_work and (place.exclusive or demand.exclusive):
             return "it is taken exclusively" if place.exclusive else "it is not empty, and the run wants it for itself"
         if place.ramping and not device.attributed:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.addresses import mlflow_url, redis_url
-from orchestrator.errors import OrchestratorError
+from orchestrator.entry import run as run_command
 from orchestrator.settings import from_environment
 
 if TYPE_CHECKING:
@@ -165,12 +165,8 @@ def run(verbose: bool) -> None:
 
 
 def main() -> None:
-    """Entry point: errors become one line and an exit code."""
-    try:
-        cli(standalone_mode=True)
-    except OrchestratorError as error:
-        click.echo(f"balancer: {error}", err=True)
-        raise SystemExit(error.exit_code) from error
+    """Entry point."""
+    run_command(cli, "balancer: ")
 
 
 def _ledger() -> Ledger:

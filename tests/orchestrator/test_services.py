@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.addresses import redis_socket, redis_url
+from orchestrator.entry import run as run_command
 from orchestrator.errors import OrchestratorError
 from orchestrator.processes import claim_port
-from orchestrator.redis_door import connect
+from orchestrator.redis_door import Redis, connect
 from orchestrator.services import BALANCER, MLFLOW, REDIS, Services
 from orchestrator.settings import Settings, from_environment
 
@@ -88,3 +89,16 @@ def test_a_home_that_is_too_deep_for_a_socket_gets_one_elsewhere(tmp_path: Path)
 def test_a_setting_that_is_no_number_is_an_error_that_names_it() -> None:
     with pytest.raises(OrchestratorError, match="HDSMLM_SLOTS is 'two'; expected a number"):
         from_environment({"HDSMLM_SLOTS": "two"})
+
+
+@pytest.mark.parametrize("command", ["orchestrator", "balancer"])
+def test_a_redis_that_goes_away_in_the_middle_of_a_command_is_told_in_a_line(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lose_redis() -> None:
+        Redis(unix_socket_path="/nowhere/redis.sock").ping()
+
+    with pytest.raises(SystemExit) as left:
+        run_command(lose_redis, f"{command}: ")
+    assert left.value.code == 3
+    assert capsys.readouterr().err.startswith(f"{command}: ")
