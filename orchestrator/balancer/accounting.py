@@ -124,6 +124,8 @@ class Books:
         self.overheads_mib = dict(overheads_mib or {})
         self._foreign: dict[str, _Foreign] = {}
         self._ramps: dict[str, _Ramp] = {}
+        self._telling: set[str] = set()
+        """Models whose driver has told the memory of a process; an empty list may be all that it ever tells."""
 
     def update(self, readings: Iterable[Reading], leases: Sequence[Lease], now: float) -> Account:
         """Enter what was read and what is leased now."""
@@ -220,11 +222,16 @@ class Books:
             foreign_mib=foreign_mib,
             growth_mib=self.rules.growth_mib if foreigners and reading.device_id != CPU else 0,
             safety_mib=_safety_mib(reading),
-            attributed=reading.processes is not None or reading.device_id == CPU,
+            attributed=self._is_attributing(reading),
             avoided=foreigners and self.rules.foreign == "avoid",
             trouble=reading.trouble,
             blind=self._why_blind(reading, foreigners, now),
         )
+
+    def _is_attributing(self, reading: Reading) -> bool:
+        if reading.processes:
+            self._telling.add(reading.model)
+        return reading.device_id == CPU or (reading.processes is not None and reading.model in self._telling)
 
     def _why_blind(self, reading: Reading, foreigners: bool, now: float) -> str:
         if now - reading.at > 2 * self.rules.poll_s + 0.25:

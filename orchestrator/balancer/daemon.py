@@ -95,17 +95,22 @@ class Daemon:
     def _look_around(self) -> list[Worker]:
         """Find who is gone, deliver what was not, and read anew what changes seldom."""
         self._ticked = time.monotonic()
-        launched = self.launcher.alive()
-        workers = list(self.losses.bury(self.leases.workers(), launched))
+        self._world = World(self.probe.read(), self.launcher.alive())
+        workers = list(self.losses.bury(self.leases.workers(), self._world.launched))
         self._redeliver(workers)
         self.observer.refresh(workers)
         for device_id in self.observer.closures.take_forgiven():
             self.probe.forgive(device_id)
-        self._world = World(self.probe.read(), launched)
         return workers
 
+    def _read(self) -> None:
+        """Take a newer reading, and the processes of that moment with it, lest a new one be taken for foreign."""
+        readings = self.probe.read()
+        if [reading.at for reading in readings] != [reading.at for reading in self._world.readings]:
+            self._world = World(readings, self.launcher.alive())
+
     def _observe(self, workers: list[Worker]) -> tuple[Observation, Account]:
-        self._world = World(self.probe.read(), self._world.launched)
+        self._read()
         look = self.observer.look(workers, self._world)
         for worker_id in look[1].released:
             self.leases.end(worker_id)
@@ -123,8 +128,8 @@ class Daemon:
 
     def _watch_overheads(self, workers: list[Worker], account: Account, models: dict[str, str]) -> None:
         for worker in workers:
-            beside = account.observed_mib.get(worker.worker_id, 0) - worker.cap_mib
-            if worker.cap_mib and worker.device in models and worker.device != "cpu":
+            if worker.steady and worker.device in models and worker.device != "cpu":
+                beside = account.observed_mib.get(worker.worker_id, 0) - worker.cap_mib
                 self.experience.held_beside_cap(models[worker.device], beside)
 
     def _act(self, action: Action, observation: Observation) -> None:

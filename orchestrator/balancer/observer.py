@@ -21,6 +21,7 @@ from orchestrator.states import UNDER_WAY, RunState
 
 _HEADS = 16
 """Runs of each line of the queue that one decision may start."""
+_REMEMBERED_S = 15.0
 _LEFT_BEHIND_MIB = 64
 """Memory of a worker without a run that is nobody's business."""
 _MEASURED_AFTER_S = 10.0
@@ -50,8 +51,8 @@ class Observer:
         """Their runs by state."""
         self.runs: dict[str, Run] = {}
         """Runs that workers have, as they were at the last refreshment."""
-        self._pids: dict[str, tuple[int, ...]] = {}
-        """Processes that workers were last seen to have."""
+        self._pids: dict[str, dict[int, float]] = {}
+        """Processes that workers had of late, each with when that was; the driver may still list one that is gone."""
         self._quarantined: Mapping[str, str] = {}
         self._drained: Mapping[str, bool] = {}
 
@@ -69,7 +70,7 @@ class Observer:
         readings = [self._judged(reading) for reading in world.readings]
         models = {reading.device_id: reading.model for reading in readings}
         self.books.overheads_mib = {model: self.experience.overhead_mib(model) for model in set(models.values())}
-        self._pids = {worker.worker_id: self._pids_of(worker, world) for worker in workers}
+        self._pids = {worker.worker_id: self._pids_of(worker, world, now) for worker in workers}
         held = {worker.worker_id: self._held_mib(worker, readings, world) for worker in workers}
         account = self.books.update(readings, [_lease(worker, held[worker.worker_id]) for worker in workers], now)
         here = {reading.device_id: reading for reading in readings}
@@ -85,9 +86,13 @@ class Observer:
         )
         return observation, account
 
-    def _pids_of(self, worker: Worker, world: World) -> tuple[int, ...]:
+    def _pids_of(self, worker: Worker, world: World, now: float) -> dict[int, float]:
+        known = self._pids.get(worker.worker_id, {})
         launched = world.launched.get(worker.worker_id)
-        return launched.pids if launched else self._pids.get(worker.worker_id, ())
+        if launched is None:
+            return known
+        recent = {pid: seen for pid, seen in known.items() if now - seen < _REMEMBERED_S}
+        return recent | dict.fromkeys(launched.pids, now)
 
     def _held_mib(self, worker: Worker, readings: Sequence[Reading], world: World) -> int | None:
         """Memory of a worker's processes on its device; None where nobody tells."""

@@ -143,3 +143,11 @@ def test_more_is_left_alone_where_the_driver_hides_processes_and_where_memory_is
     assert device(Books(RULES), used(0, 1)).safety_mib == 810
     assert device(Books(RULES), used(0, 1, BLIND)).safety_mib == 2560
     assert device(Books(RULES), replace(used(0, 1), unified=True)).safety_mib == 12_150
+
+
+def test_a_driver_is_known_to_tell_processes_apart_only_when_it_has_told_one() -> None:
+    books = Books(RULES)
+    assert not device(books, used(0, 1)).attributed
+    assert device(books, used(500, 2, replace(TOLD, processes={7: 500}))).attributed
+    assert device(books, used(0, 3)).attributed
+    assert not device(books, used(0, 4, BLIND)).attributed

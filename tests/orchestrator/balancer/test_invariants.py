@@ -207,7 +207,8 @@ def check_device(device: Device, world: Observation, actions: tuple[Action, ...]
     outstanding = sum(max(0, worker.lease_mib - worker.observed_mib) for worker in here)
     assert promised + device.foreign_mib + safety_mib(device) <= device.total_mib - device.reserve_mib
     assert outstanding + device.growth_mib + safety_mib(device) <= device.free_mib
-    assert not (device.trouble or device.blind)
+    assert not device.trouble
+    assert not device.blind
     assert device.device_id not in world.draining
     assert len(here) <= max(device.slots, len(before))
     at_work = [w for w in here if w.run_id or w.settling or w.state is WorkerState.STARTING]
