@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from orchestrator.balancer.memory import capacity_mib, lease_mib, physical_mib, promised_mib
 from orchestrator.balancer.observation import Assign, Demand, Device, Observation, Start, WorkerView
-from orchestrator.balancer.throughput import worth_adding
+from orchestrator.balancer.throughput import is_saturated, worth_adding
 from orchestrator.records import WorkerState
 
 _SIBLING_FACTOR = 1.6
@@ -57,6 +58,11 @@ class Place:
     def headroom_mib(self) -> int:
         """What may be leased now."""
         return min(self.physical_mib, self.promised_mib)
+
+    @cached_property
+    def is_saturated(self) -> bool:
+        """Whether no further run is worth adding; forgotten when one is entered."""
+        return is_saturated(self.loads, settled=not self.ramping)
 
     @property
     def most_mib(self) -> int:
@@ -129,7 +135,7 @@ class Board:
 
     def place_run(self, run_id: str, demand: Demand, reservation: Reservation | None) -> Assign | Start | None:
         """Give a run the place that it fits best, and enter that; None where there is none."""
-        near = [place for place in self._open if _could_hold(place, demand)]
+        near = [place for place in self._open if not place.is_saturated and _could_hold(place, demand)]
         offers = [offer for place in near if (offer := self._offer(place, demand, reservation))]
         if not offers:
             return None
@@ -239,6 +245,7 @@ class Board:
         place.loads.append(self._load(device, demand.signature))
         place.under_way.add(demand.signature)
         place.exclusive, place.ramping = place.exclusive or demand.exclusive, True
+        vars(place).pop("is_saturated", None)
         if offer.worker:
             self._free.remove(offer.worker)
             place.idle[demand.sweep].remove(offer.worker)

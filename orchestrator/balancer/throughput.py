@@ -25,11 +25,19 @@ def worth_adding(loads: Sequence[float | None], load: float | None, *, settled: 
     A load that is not known counts as half a device until all runs there are `settled`, so that their rates can be
     told; then one more is tried, and shows what they are.
     """
-    if not loads:
-        return True
+    before = believed(loads, settled=settled)
+    return not loads or busy([before, _FIRST_GUESS if load is None else load]) >= MIN_GAIN * before
+
+
+def is_saturated(loads: Sequence[float | None], *, settled: bool) -> bool:
+    """Whether no run, whatever its load, is worth adding."""
+    return bool(loads) and MIN_GAIN * believed(loads, settled=settled) > 1.0
+
+
+def believed(loads: Sequence[float | None], *, settled: bool) -> float:
+    """How busy runs of these loads are taken to keep their device."""
     unknown = 0.0 if settled else _FIRST_GUESS
-    before = busy([unknown if one is None else one for one in loads])
-    return busy([before, _FIRST_GUESS if load is None else load]) >= MIN_GAIN * before
+    return busy([unknown if one is None else one for one in loads])
 
 
 def busy(loads: Sequence[float]) -> float:
