@@ -37,6 +37,8 @@ from worker.spec import PREFIX
 
 GPUS, SHARING_MIB, ALONE_MIB = 8, 24_000, 60_000
 """GPUs, and the size of runs of which two share a GPU, and of those that have one alone."""
+SLOTS = "2"
+"""Workers on a GPU: with more, a run may wait on purpose until it is known how busy those beside it keep the GPU."""
 RUN_S = (1.0, 3.0)
 FREED_AFTER_S = (3.0, 5.0)
 """How long the memory of a dead worker is kept from the balancer, which has noticed its death by then."""
@@ -142,7 +144,7 @@ def measured_hand_overs(wanted: int, queued: int) -> list[tuple[float, float]]:
         machine.submit(*names, mib=SHARING_MIB)
         for name in names:
             machine.plan(name, Plan(SHARING_MIB, seconds=random.uniform(*RUN_S)))
-        with balancer(machine):
+        with balancer(machine, HDSMLM_GPU_SLOTS=SLOTS):
             while len(wire.hand_overs) < wanted:
                 time.sleep(0.1)
     return wire.hand_overs[:wanted]

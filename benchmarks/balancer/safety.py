@@ -55,7 +55,7 @@ def enough(pool: Pool, policy: str, hours: float) -> list[tuple[Job, Result]]:
 def simulated(job: Job) -> tuple[Job, Result]:
     policy, workload, seed = job
     runs = read_workload(HERE / f"workloads/{workload}.yaml")
-    return job, play(draw(read_fleet(HERE / f"fleets/{FLEET}.yaml"), runs, seed), policy)
+    return job, play(draw(read_fleet(HERE / f"fleets/{FLEET}.yaml"), runs, seed), policy, packed=False)
 
 
 def line(policy: str, found: list[tuple[Job, Result]]) -> str:

@@ -15,8 +15,9 @@ from orchestrator.balancer.observation import Assign, Demand, Device, Observatio
 from orchestrator.balancer.throughput import is_saturated, worth_adding
 from orchestrator.records import WorkerState
 
-_SIBLING_FACTOR = 1.6
-"""How much more the further runs of an unproven signature are given while the first one has not passed its epoch."""
+_SIBLING_FACTOR = 1.2
+"""How much more the further runs of a signature are given until one has finished, so that one at most goes over."""
+_JUST_S = 5.0
 _SOON_S = 30.0
 """Time that a worker which is leaving takes to leave."""
 _CAN_WORK = frozenset({WorkerState.STARTING, WorkerState.IDLE})
@@ -62,7 +63,13 @@ class Place:
     @cached_property
     def is_saturated(self) -> bool:
         """Whether no further run is worth adding; forgotten when one is entered."""
-        return is_saturated(self.loads, settled=not self.ramping)
+        return is_saturated(self.loads, settled=self.is_settled)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the rates of its runs can be told, or a run more only replaces one that has just ended."""
+        just_ended = (worker for workers in self.idle.values() for worker in workers if worker.idle_s < _JUST_S)
+        return not self.ramping or any(just_ended)
 
     @property
     def most_mib(self) -> int:
@@ -180,7 +187,7 @@ class Board:
             return "it is taken exclusively" if place.exclusive else "it is not empty, and the run wants it for itself"
         if place.ramping and not device.attributed:
             return "a run beside it is still taking its memory, which this driver does not tell apart"
-        if not worth_adding(place.loads, self._load(device, demand.signature), settled=not place.ramping):
+        if not worth_adding(place.loads, self._load(device, demand.signature), settled=place.is_settled):
             return "one run more would slow the others down by as much as it brings"
         return ""
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from orchestrator.balancer.accounting import Account, Rules
 from orchestrator.balancer.launchers.port import Launcher
-from orchestrator.balancer.leases import Heard, Leases
+from orchestrator.balancer.leases import Entry, Heard, Leases
 from orchestrator.balancer.losses import Losses
 from orchestrator.balancer.observation import Action, Assign, Drain, Observation, Park, Reap, Refuse, Start
 from orchestrator.balancer.observer import Observer, World, rates_by_device
@@ -85,6 +85,8 @@ class Daemon:
         for entry in heard.entries:
             self.reports.apply(entry)
         due = not heard.entries or time.monotonic() - self._ticked >= self.settings.tick_s
+        if not (due or heard.woken or any(map(_changes_something, heard.entries))):
+            return
         workers = self._look_around() if due or heard.woken or _has_failures(heard) else self.leases.workers()
         observation, account = self._observe(workers)
         for action in decide(observation):
@@ -111,10 +113,12 @@ class Daemon:
 
     def _observe(self, workers: list[Worker]) -> tuple[Observation, Account]:
         self._read()
-        look = self.observer.look(workers, self._world)
-        for worker_id in look[1].released:
+        observation, account = self.observer.look(workers, self._world)
+        if not account.released:
+            return observation, account
+        for worker_id in account.released:
             self.leases.end(worker_id)
-        return look
+        return self.observer.look([one for one in workers if one.worker_id not in account.released], self._world)
 
     def _tell(self, observation: Observation, account: Account) -> None:
         """Learn from how fast the runs go, and publish what was seen."""
@@ -209,6 +213,11 @@ class Daemon:
     def order(self, run: Run, order: Order) -> None:
         """Leave an order where the run's present attempt will find it."""
         self.ledger.redis.set(control_key(run.run_id, run.token), order, ex=_CONTROL_TTL_S)
+
+
+def _changes_something(entry: Entry) -> bool:
+    """Whether a report can lead to a decision: the pace of a run alone does not."""
+    return entry.report.kind is not ReportKind.PROGRESS or bool(entry.report.metrics)
 
 
 def _has_failures(heard: Heard) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from orchestrator.balancer.board import Board, Place, Reservation
-from orchestrator.balancer.footprints import Learned, cap_mib
+from orchestrator.balancer.footprints import MARGIN_UNKNOWN, Learned, cap_mib
 from orchestrator.balancer.memory import lease_mib
 from orchestrator.balancer.observation import Assign, Demand, Observation, Start
 from orchestrator.balancer.priorities import ordered
@@ -139,7 +139,7 @@ class Reasons:
 def cap_from(group: Group, model: str, learned: Learned, need_mib: int) -> str:
     """Where the cap of a run on a model of device comes from, as words.
 
-    `need_mib` is what the board gives now: more, while the first run of its signature has not passed an epoch.
+    `need_mib` is what the board gives now: more, while the first run of its signature has not finished.
     """
     predicted = group.predicted_mib(model)
     cap = cap_mib(predicted, learned, fixed=group.fixed)
@@ -153,9 +153,8 @@ def _source(group: Group, predicted_mib: int, learned: Learned, cap: int) -> str
         return "set by a person"
     if learned.finished:
         return f"learned from {learned.finished} finished"
-    if learned.provisional_mib:
-        return "learned in a first epoch" if cap > predicted_mib else "predicted, an epoch agrees"
-    return "predicted ×1.25"
+    is_learned = cap > round(predicted_mib * MARGIN_UNKNOWN)
+    return "learned from a run under way" if is_learned else f"predicted ×{MARGIN_UNKNOWN}"
 
 
 def name_of(place: Place) -> str:

@@ -1,9 +1,8 @@
 """How much memory a run is given: predicted by arithmetic first, then learned from the runs of its signature.
 
-nothing known                 1.25 × predicted            the prediction is within a quarter
-one has passed an epoch       max(predicted, 1.1 × its peak so far)
-one has finished              1.04 × the highest peak + 64 MiB
-one went over its cap         at least 1.5 × that cap, until one finishes
+none has finished       1.25 × predicted, or 1.1 × the highest peak so far; predictions are within a quarter
+one has finished        1.04 × the highest peak + 64 MiB
+one went over its cap   at least 1.5 × that cap, until one finishes
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ class Learned:
 
     @property
     def is_proven(self) -> bool:
-        """Whether a run has passed its first epoch."""
-        return bool(self.finished or self.provisional_mib)
+        """Whether a run has finished, so that its highest peak is known."""
+        return bool(self.finished)
 
     def passed_epoch(self, peak_mib: int) -> Learned:
         """A run has passed an epoch with this peak so far."""
@@ -72,6 +71,5 @@ def cap_mib(predicted_mib: int, learned: Learned, *, fixed: bool = False) -> int
         return max(predicted_mib, learned.floor_mib)
     if learned.finished:
         return max(round(learned.peak_mib * MARGIN_FINISHED) + MARGIN_MIB, learned.floor_mib)
-    if learned.provisional_mib:
-        return max(predicted_mib, round(learned.provisional_mib * MARGIN_UNFINISHED), learned.floor_mib)
-    return max(round(predicted_mib * MARGIN_UNKNOWN), learned.floor_mib)
+    so_far = round(learned.provisional_mib * MARGIN_UNFINISHED)
+    return max(round(predicted_mib * MARGIN_UNKNOWN), so_far, learned.floor_mib)

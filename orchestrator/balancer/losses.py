@@ -36,10 +36,13 @@ class Losses:
     def bury(self, workers: list[Worker], alive: Mapping[str, Launched]) -> Iterator[Worker]:
         """Give up workers that are gone; what is alive without a lease is not wanted."""
         hearts = self.leases.hearts([worker.worker_id for worker in workers])
+        runs = {run.run_id: run for run in self.ledger.runs_by_id(w.run_id for w in workers if w.run_id)}
         for worker in workers:
             if worker.state is WorkerState.RELEASING:
                 yield worker
-            elif why := self._why_lost(worker, worker.worker_id in alive, worker.worker_id in hearts):
+            elif why := self._why_lost(
+                worker, runs.get(worker.run_id), worker.worker_id in alive, worker.worker_id in hearts
+            ):
                 self._end(worker, why)
                 yield from filter(None, [self.leases.worker(worker.worker_id)])
             else:
@@ -79,7 +82,7 @@ class Losses:
             for entry in last_words:
                 self.reports.apply(entry)
 
-    def _why_lost(self, worker: Worker, lives: bool, beats: bool) -> str:
+    def _why_lost(self, worker: Worker, run: Run | None, lives: bool, beats: bool) -> str:
         now = time.time()
         if not lives:
             return "it is gone"
@@ -88,7 +91,7 @@ class Losses:
             return f"it was not ready within {_READY_WITHIN_S} s" if watched_s > _READY_WITHIN_S else ""
         if not beats and watched_s > HEARTBEAT_TTL_S:
             return f"no heartbeat for {HEARTBEAT_TTL_S} s"
-        if worker.run_id and (why := self._why_stuck(self.ledger.run(worker.run_id), now)):
+        if run and (why := self._why_stuck(run, now)):
             return why
         if worker.state is WorkerState.DRAINING and (asked := self._asked_at(worker, now)):
             late = now - asked > self.settings.stop_grace_s

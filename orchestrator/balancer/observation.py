@@ -111,7 +111,7 @@ class Demand:
     exclusive: bool = False
     """Whether a run wants its device to itself."""
     unproven: frozenset[str] = frozenset()
-    """Models of device on which no run of this signature has passed its first epoch."""
+    """Models of device on which no run of this signature has finished."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ class Attempt:
         except MemoryRefusedError as error:
             self._say(ReportKind.FAILED, failure=error.kind, signature="MemoryRefused", message=str(error))
         finally:
+            time.sleep(self.plan.lingers_s)
             self.gpu.release(os.getpid())
 
     def _train(self) -> None:

@@ -21,7 +21,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.records import Run, SweepPolicy
 from orchestrator.redis_door import Redis, connect
 from orchestrator.settings import BalancerSettings
-from orchestrator.states import RunState
+from orchestrator.states import UNDER_WAY, RunState
 from orchestrator.transport import Transport
 from tests.chaos.plans import CURSED, DEATHS, FINISHED, TAKEN, Plan, plan_key
 from tests.chaos.witnesses import Repeated, Snapshots, Undertaker, WitnessedLauncher
@@ -131,14 +131,18 @@ class Machine:
     def running(self) -> list[Run]:
         return self.ledger.runs("s", RunState.RUNNING)
 
-    def completes(self, within_s: float = 60.0) -> None:
-        """Wait until every run is over, and find each finished, and accepted once."""
-        self.comes_to_rest(within_s)
-        assert {run.run_id: run.state for run in self.runs() if run.state is not RunState.FINISHED} == {}
+    def completes(self, sweep: str = "s", within_s: float = 60.0) -> None:
+        """Wait until every run of a sweep is over, and find each finished."""
+        self.comes_to_rest(sweep, within_s)
+        assert {run.run_id: run.state for run in self.runs(sweep) if run.state is not RunState.FINISHED} == {}
 
-    def comes_to_rest(self, within_s: float = 60.0) -> None:
-        """Wait until every run is over."""
-        self.eventually(lambda: all(run.state.is_over for run in self.runs()), within_s)
+    def comes_to_rest(self, sweep: str = "s", within_s: float = 60.0) -> None:
+        """Wait until every run of a sweep is over."""
+        self.eventually(lambda: self._are_over(sweep), within_s)
+
+    def _are_over(self, sweep: str) -> bool:
+        counts = self.ledger.counts(sweep)
+        return not any(counts[state] for state in UNDER_WAY)
 
     def eventually(self, holds: Callable[[], object], within_s: float = 30.0) -> None:
         """Wait until something holds, as long as the balancer lives."""

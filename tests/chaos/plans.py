@@ -32,6 +32,8 @@ class Plan:
     bad_attempts: int = 1_000_000
     """After so many attempts that went wrong, it goes well."""
     dies_after_s: float = 0.3
+    lingers_s: float = 0.0
+    """How long its process takes to end after its last word, with all its memory."""
     tells_every_s: float = 0.0
     """How often it tells its pace; 0: never."""
     look_every_s: float = 0.05

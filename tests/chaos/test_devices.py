@@ -101,7 +101,7 @@ def test_a_gpu_whose_runs_keep_dying_is_quarantined_says_why_and_can_be_resumed(
     machine.eventually(lambda: machine.snapshots.now(bad.uuid)["health"] == "ok")
     machine.submit(*[f"more-{name}" for name in names(4)], mib=30_000, sweep="more", plan=Plan(30_000, seconds=0.5))
     machine.eventually(lambda: any(taken_on(machine, bad.uuid, sweep="more")))
-    machine.eventually(lambda: all(run.state.is_over for run in machine.runs("more")))
+    machine.completes("more")
 
 
 def taken_on(machine: Machine, device_id: str, sweep: str) -> list[str]:

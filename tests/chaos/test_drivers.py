@@ -49,7 +49,7 @@ def test_while_the_driver_is_away_runs_go_on_and_none_starts_and_then_all_goes_o
     assert len(machine.launcher.grants) == before
     TROUBLES[trouble].end(machine.fleet)
     machine.completes()
-    machine.eventually(lambda: all(run.state.is_over for run in machine.runs("later")))
+    machine.completes("later")
     assert {run.attempts for run in machine.runs_of_all()} == {1}
 
 
@@ -57,7 +57,7 @@ def test_a_driver_that_repeats_old_numbers_makes_no_gpu_be_promised_twice(build:
     machine = build(gpus=2)
     for gpu in machine.fleet.gpu:
         gpu.freeze()
-    machine.submit(*"abcdefgh", mib=24_000, plan=Plan(24_000, seconds=0.5))
+    machine.submit(*"abcdefgh", mib=24_000, plan=Plan(24_000, seconds=0.5, lingers_s=0.5))
     machine.balance()
     machine.completes()
     assert machine.deaths() == []
@@ -76,7 +76,7 @@ def test_readings_that_stood_still_while_memory_was_in_use_are_believed_again_wh
     time.sleep(OUTAGE_S)
     assert machine.run("b").state == "queued"
     gpu.thaw()
-    machine.eventually(lambda: machine.run("b").state.is_over)
+    machine.completes("later")
     assert machine.deaths() == []
 
 
@@ -92,7 +92,7 @@ def test_a_gpu_that_is_not_listed_any_more_is_not_used_until_it_is_back(build: B
     gone.set_present(True)
     machine.eventually(lambda: machine.snapshots.now(gone.uuid)["health"] == "ok")
     machine.submit(*"efg", mib=ALONE_MIB, sweep="later", plan=Plan(ALONE_MIB, seconds=1.0))
-    machine.eventually(lambda: all(run.state.is_over for run in machine.runs("later")))
+    machine.completes("later")
     assert gone.uuid in {found["device"] for found in machine.taken()}
 
 

@@ -29,9 +29,9 @@ def grid(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mac
     try:
         for mib in sorted(set(RUNS.values())):
             names = [name for name, need in RUNS.items() if need == mib]
-            machine.submit(*names, mib=mib, plan=Plan(mib, seconds=0.4))
+            machine.submit(*names, mib=mib, plan=Plan(mib, seconds=0.4, lingers_s=0.3))
         machine.balance()
-        machine.completes(120.0)
+        machine.completes(within_s=120.0)
         yield machine
     finally:
         machine.close()

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.balancer.experience import CONTEXT_MIB, Experience
 from tests.chaos.conftest import Build
 from tests.chaos.machine import RULES, Machine
 from tests.chaos.plans import Plan
@@ -26,6 +27,18 @@ def test_memory_of_our_own_runs_is_never_taken_for_a_foreigners(build: Build) ->
     machine.completes()
     (gpu,) = machine.fleet.gpu
     assert max(device["foreign_mib"] for device in machine.snapshots.of(gpu.uuid)) <= NEGLIGIBLE_MIB
+
+
+def test_what_a_large_run_held_is_not_learned_as_the_overhead_of_the_small_one_that_follows(build: Build) -> None:
+    machine = build(gpus=1, rules=replace(RULES, slots=1))
+    machine.submit("large", mib=40_000, plan=Plan(40_000, seconds=0.5, lingers_s=0.5))
+    machine.balance()
+    machine.eventually(machine.running)
+    machine.submit("small", mib=4000, plan=Plan(4000, seconds=1.5))
+    machine.completes()
+    (model,) = {device["model"] for device in machine.snapshots.seen[-1]["devices"]}
+    assert Experience(machine.redis).overhead_mib(model) == CONTEXT_MIB
+    assert machine.taken("small")[0]["worker"] == machine.taken("large")[0]["worker"]
 
 
 def test_a_foreigner_that_takes_30_gib_in_a_second_is_given_way_to(build: Build) -> None:
@@ -79,7 +92,7 @@ def test_a_worker_that_exceeds_its_lease_is_put_away_and_its_neighbours_go_on(
     machine.eventually(lambda: machine.run("greedy").failures == {FailureClass.OOM: 1})
     assert "of its lease of" in machine.run("greedy").message
     machine.completes()
-    machine.eventually(lambda: all(run.state.is_over for run in machine.runs("others")))
+    machine.completes("others")
     assert [(run.attempts, run.failures) for run in machine.runs("others")] == [(1, {}), (1, {})]
     assert machine.run("greedy").attempts == 2
 
@@ -90,7 +103,7 @@ def test_memory_that_is_taken_late_or_never_is_not_given_to_others(build: Build)
     machine.submit("d", mib=30_000, sweep="never", plan=Plan(0, context_mib=0, seconds=1.5))
     machine.balance()
     machine.completes()
-    machine.eventually(lambda: machine.run("d").state.is_over)
+    machine.completes("never")
     assert machine.deaths() == []
     assert max(device["workers"] for device in machine.snapshots.of(machine.fleet.gpu[0].uuid)) == 2
     assert {run.attempts for run in machine.runs_of_all()} == {1}
@@ -120,7 +133,7 @@ def test_memory_that_never_comes_back_is_shown_as_foreign_and_the_rest_is_used(b
     machine.submit("d", mib=22_000, sweep="dies", plan=Plan(22_000, seconds=2.0, ends="dies", bad_attempts=1))
     machine.balance()
     machine.completes()
-    machine.eventually(lambda: machine.run("d").state.is_over)
+    machine.completes("dies")
     (left,) = (mib for mib in gpu.processes().values())
     machine.eventually(lambda: machine.snapshots.now(gpu.uuid)["foreign_mib"] >= left > 0)
     assert machine.deaths() == []

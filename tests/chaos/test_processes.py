@@ -71,7 +71,7 @@ def test_a_poison_run_stops_after_three_workers_and_closes_no_gpu_by_itself(buil
     poison = machine.run("poison")
     assert (poison.state, poison.failures) == (RunState.FAILED, {FailureClass.INFRA: 3})
     machine.submit("a", "b", mib=15_000, sweep="others")
-    machine.eventually(lambda: all(run.state is RunState.FINISHED for run in machine.runs("others")))
+    machine.completes("others")
     assert machine.closures.quarantined() == {}
     assert len(machine.taken("poison")) == 3
 

@@ -90,12 +90,14 @@ class Snapshots:
 
     redis: Redis
     seen: list[dict[str, Any]] = field(default_factory=list)
+    _last: str = ""
 
     def look(self) -> None:
         """Take the newest one."""
         with suppress(RedisError):
             text = self.redis.get(SNAPSHOT)
-            if text and (not self.seen or json.loads(text)["at"] != self.seen[-1]["at"]):
+            if text and text != self._last:
+                self._last = text
                 self.seen.append(json.loads(text))
 
     def of(self, device_id: str) -> Sequence[dict[str, Any]]:

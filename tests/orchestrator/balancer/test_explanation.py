@@ -98,9 +98,9 @@ def test_reasons_place_the_runs_that_a_decision_places() -> None:
     ("learned", "need_mib", "words"),
     [
         (Learned(), 1250, "predicted ×1.25"),
-        (Learned(), 2000, "predicted ×1.25 ×1.6"),
-        (Learned(provisional_mib=1200), 1320, "learned in a first epoch"),
-        (Learned(provisional_mib=100), 1000, "predicted, an epoch agrees"),
+        (Learned(), 1500, "predicted ×1.25 ×1.2"),
+        (Learned(provisional_mib=1200), 1320, "learned from a run under way"),
+        (Learned(provisional_mib=100), 1250, "predicted ×1.25"),
         (Learned(peak_mib=1000, finished=3), 1104, "learned from 3 finished"),
         (Learned(floor_mib=1875, ooms=1), 1875, "after 1 out-of-memory"),
     ],
@@ -160,7 +160,7 @@ def test_every_key_of_an_explanation_is_documented(daemon: Daemon, launcher: Fak
 
 def test_a_reservation_is_explained_with_its_keys(daemon: Daemon, launcher: FakeLauncher) -> None:
     daemon.probe = FakeProbe((replace(TWO_GPUS.devices[0], slots=4),))
-    daemon.ledger.submit("s", [run_spec(name, footprint_mib=5000) for name in "ab"], sweep_fields())
+    daemon.ledger.submit("s", [run_spec(name, footprint_mib=4500) for name in "ab"], sweep_fields())
     ghost, run = under_way(daemon, launcher)
     ghost.say(ReportKind.PROGRESS, "a", run.token, epoch=1, epochs=3, peak_mib=4000, steps_per_s=2.0, metrics=METRICS)
     steps(daemon)

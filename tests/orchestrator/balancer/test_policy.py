@@ -223,7 +223,7 @@ def test_further_runs_of_an_untried_signature_are_given_more_while_the_first_is_
     first, second = decide(replace(EMPTY, devices=TWO, demands=(untried,)))
     assert isinstance(first, Start)
     assert isinstance(second, Start)
-    assert (first.cap_mib, second.cap_mib) == (10_008, 16_024)
+    assert (first.cap_mib, second.cap_mib) == (10_008, 12_056)
 
 
 def test_a_run_that_wants_its_device_to_itself_gets_it_and_all_of_its_memory() -> None:

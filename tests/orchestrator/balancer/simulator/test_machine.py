@@ -4,7 +4,8 @@ import pytest
 
 from orchestrator.balancer.simulator.attempts import Ending
 from orchestrator.balancer.simulator.driver import Memory
-from orchestrator.balancer.simulator.machine import Event, Machine
+from orchestrator.balancer.simulator.machine import Machine
+from orchestrator.balancer.simulator.workers import Event
 from tests.orchestrator.balancer.simulator.worlds import (
     CONTEXT_MIB,
     INIT_S,
@@ -77,7 +78,7 @@ def test_a_run_alone_takes_its_start_its_context_and_its_duration() -> None:
     machine = played(scenario(), Script())
     assert machine.clock.now == pytest.approx(START_S + INIT_S + 600, abs=0.2)
     assert machine.spans[0].peak_mib == 4000 + CONTEXT_MIB
-    assert machine.busy_s == pytest.approx(0.5 * 602, abs=0.1)
+    assert machine.compute.busy_s == pytest.approx(0.5 * 602, abs=0.1)
 
 
 def test_runs_that_share_a_device_slow_each_other_down_by_the_sum_of_their_loads() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.balancer.simulator import oracle, play
 from orchestrator.balancer.simulator.bounds import bounds
-from orchestrator.balancer.simulator.machine import Span
+from orchestrator.balancer.simulator.workers import Span
 from tests.orchestrator.balancer.simulator.worlds import INIT_S, START_S, fleet, group, scenario
 
 

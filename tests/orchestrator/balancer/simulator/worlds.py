@@ -7,8 +7,9 @@ from typing import Any
 
 from orchestrator.balancer.simulator.drawing import draw
 from orchestrator.balancer.simulator.files import Fleet, Workload
-from orchestrator.balancer.simulator.machine import Event, Machine
+from orchestrator.balancer.simulator.machine import Machine
 from orchestrator.balancer.simulator.scenario import Scenario
+from orchestrator.balancer.simulator.workers import Event
 
 CONTEXT_MIB, START_S, INIT_S = 500, 10, 2
 
