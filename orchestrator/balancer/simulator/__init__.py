@@ -75,10 +75,10 @@ def simulate(fleet: Path, workload: Path, *, seed: int, policy: str = "ours") ->
     return play(scenario, policy)
 
 
-def play(scenario: Scenario, policy: str = "ours") -> Result:
-    """Let a policy run a scenario."""
+def play(scenario: Scenario, policy: str = "ours", *, packed: bool = True) -> Result:
+    """Let a policy run a scenario; `packed` looks for the best packing as well, which takes a while."""
     player, packing = POLICIES[policy](), None
-    if isinstance(player, Ours):
+    if packed and isinstance(player, Ours):
         packing = Packing()
         player.lookers.append(packing.look)
     machine = Machine(scenario, player)

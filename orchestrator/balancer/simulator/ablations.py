@@ -10,7 +10,8 @@ from dataclasses import replace
 from orchestrator.balancer.accounting import Lease, Rules
 from orchestrator.balancer.observation import Observation, WorkerView
 from orchestrator.balancer.readings import Reading
-from orchestrator.balancer.simulator.ours import Held, Ours
+from orchestrator.balancer.simulator.held import Held
+from orchestrator.balancer.simulator.ours import Ours
 from orchestrator.records import WorkerState
 
 

@@ -40,6 +40,8 @@ class Lines:
         """By run: how often, by whether it was over its own cap."""
         self._lines: dict[str, _Line] = {}
         self._now = 0.0
+        self.changes = 0
+        """Runs that came and went."""
         for run_id in self._runs:
             self.put_back(run_id)
 
@@ -54,12 +56,14 @@ class Lines:
         line = self._line(run)
         line.waiting = sorted([*line.waiting, (run.rank, place, run_id)])
         line.demand = None
+        self.changes += 1
 
     def take(self, run_id: str) -> None:
         """A run is given to a worker, or given up."""
         line = self._line(self._runs[run_id][1])
         line.waiting = [entry for entry in line.waiting if entry[2] != run_id]
         line.served_at, line.demand = self._now, None
+        self.changes += 1
 
     def learned(self, signature: str) -> None:
         """What is known of a signature has changed."""

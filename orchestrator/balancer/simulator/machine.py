@@ -1,9 +1,7 @@
 """The simulated machine: devices, workers, the runs in them and the foreigners beside them, on a virtual clock.
 
 A policy orders (`launch`, `hand_over`, `dismiss`, `kill`) and hears (`Event`s through `Policy.hear`, a hint through
-`Policy.memory_changed`). Runs that share a device slow each other down:
-
-    speed = min(1, 1 / Σ load) · (1 − penalty · (runs − 1))
+`Policy.memory_changed`).
 """
 
 from __future__ import annotations
@@ -11,30 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, NamedTuple, Protocol
+from typing import Protocol
 
 from orchestrator.balancer.readings import Reading
 from orchestrator.balancer.simulator.attempts import Attempt, Ending
 from orchestrator.balancer.simulator.clock import Clock
+from orchestrator.balancer.simulator.compute import Compute
 from orchestrator.balancer.simulator.driver import Memory
 from orchestrator.balancer.simulator.foreigners import Foreigners
 from orchestrator.balancer.simulator.scenario import Run, Scenario
+from orchestrator.balancer.simulator.workers import Event, Span, Worker
 
 _REPORT_S = 0.02
 """From something that happens to the policy that hears of it."""
 _HAND_OVER_S = 0.05
 _REMEMBERED_PIDS = 8
-
-
-class Event(NamedTuple):
-    """What a worker reports, or the container engine of it."""
-
-    kind: Literal["ready", "epoch", "ended", "gone"]
-    worker_id: str
-    run_id: str = ""
-    ending: Ending | None = None
-    peak_mib: int = 0
-    """Of the run's own allocations so far."""
 
 
 class Policy(Protocol):
@@ -51,39 +40,6 @@ class Policy(Protocol):
 
 
 @dataclass
-class Worker:
-    """A container that takes one run after the other."""
-
-    worker_id: str
-    device_id: str
-    cap_mib: int | None
-    """What it lets a run allocate; None: anything."""
-    foreign_before_mib: int
-    """The most that foreigners held in the minute before its lease was given."""
-    leased_at: float
-    number: int
-    ready: bool = False
-    attempt: Attempt | None = None
-    pids: list[int] = field(default_factory=list)
-    """Its processes of late; the dead may still hold memory."""
-    alive: bool = True
-
-
-class Span(NamedTuple):
-    """One attempt in the timeline."""
-
-    device_id: str
-    run_id: str
-    signature: str
-    began_at: float
-    ended_at: float
-    ending: Ending
-    peak_mib: int
-    """All that its process held at most."""
-    worker_id: str
-
-
-@dataclass
 class Machine:
     """The world that a policy acts on."""
 
@@ -94,14 +50,12 @@ class Machine:
     trained_s: dict[str, float] = field(default_factory=dict)
     """Training that is kept in checkpoints, by run."""
     attempts: dict[str, int] = field(default_factory=dict)
-    busy_s: float = 0.0
-    """Device seconds of full compute that were used."""
 
     def __post_init__(self) -> None:
         self.runs: dict[str, Run] = {run.run_id: run for run in self.scenario.runs}
         self.memories = {d.device_id: Memory(d, lambda: self.clock.now) for d in self.scenario.devices}
         self.workers: dict[str, Worker] = {}
-        self.active: dict[str, list[Attempt]] = {name: [] for name in self.memories}
+        self.compute = Compute(self.memories, self.scenario.fleet.penalty, self.clock, self._reach)
         self.open = set(self.runs)
         """Runs that are neither finished nor given up."""
         self._pids = iter(range(1000, 10**9))
@@ -173,7 +127,7 @@ class Machine:
         attempt = self.workers[worker_id].attempt
         if attempt is None:
             return 0.0, 0.0, 0.0
-        self._advance([attempt])
+        self.compute.advance([attempt])
         return attempt.done_s, attempt.length_s - attempt.done_s, attempt.speed
 
     def _ready(self, worker: Worker) -> None:
@@ -202,33 +156,9 @@ class Machine:
             round(device.kind.context_mib.draw(chance)),
             self.scenario.mishap(run, number, init_s + run.duration_s - kept_s),
         )
-        self._advance(self.active[worker.device_id])
-        self.active[worker.device_id].append(worker.attempt)
-        self._retime(worker.device_id)
+        self.compute.add(worker.device_id, worker.attempt)
 
-    def _retime(self, device_id: str) -> None:
-        """Plan what comes at the new speed; the work done at the old one has been entered."""
-        here = self.active[device_id]
-        share = min(1.0, 1.0 / sum(attempt.run.load for attempt in here)) if here else 0.0
-        for attempt in here:
-            attempt.speed = share * (1 - self.scenario.fleet.penalty * (len(here) - 1))
-            self._plan(attempt)
-
-    def _advance(self, attempts: Iterable[Attempt]) -> None:
-        for attempt in attempts:
-            before_s = attempt.done_s
-            attempt.advance(self.clock.now)
-            self.busy_s += attempt.run.load * (attempt.done_s - before_s)
-
-    def _plan(self, attempt: Attempt) -> None:
-        attempt.turn += 1
-        wait_s = max(0.0, attempt.steps[0].at_s - attempt.done_s) / attempt.speed
-        self.clock.after(wait_s, partial(self._reach, attempt, attempt.turn))
-
-    def _reach(self, attempt: Attempt, turn: int) -> None:
-        if attempt.ended or turn != attempt.turn:
-            return
-        self._advance([attempt])
+    def _reach(self, attempt: Attempt) -> None:
         step = attempt.steps.popleft()
         ending = self._allocate(attempt, step.mib) if step.kind == "memory" else _ENDINGS.get(step.kind)
         if step.kind == "epoch":
@@ -237,7 +167,7 @@ class Machine:
         if ending:
             self._end(attempt, ending)
         else:
-            self._plan(attempt)
+            self.compute.plan(attempt)
 
     def _allocate(self, attempt: Attempt, mib: int) -> Ending | None:
         worker = self.workers[attempt.worker_id]
@@ -263,9 +193,7 @@ class Machine:
     def _end(self, attempt: Attempt, ending: Ending) -> None:
         worker, run = self.workers[attempt.worker_id], attempt.run
         attempt.ended, worker.attempt = True, None
-        self._advance(self.active[worker.device_id])
-        self.active[worker.device_id].remove(attempt)
-        self._retime(worker.device_id)
+        self.compute.remove(worker.device_id, attempt)
         self.trained_s[run.run_id] = attempt.checkpoint_s() if ending.is_death else attempt.trained_s
         if ending in (Ending.FINISHED, Ending.USER):
             self.open.discard(run.run_id)

@@ -29,47 +29,18 @@ from orchestrator.balancer.observation import (
 from orchestrator.balancer.policy import decide
 from orchestrator.balancer.readings import Reading
 from orchestrator.balancer.simulator.attempts import Ending
+from orchestrator.balancer.simulator.held import Calm, Held
 from orchestrator.balancer.simulator.lines import Lines
-from orchestrator.balancer.simulator.machine import Event, Machine
+from orchestrator.balancer.simulator.machine import Machine
+from orchestrator.balancer.simulator.teaching import Teacher
+from orchestrator.balancer.simulator.workers import Event
 from orchestrator.records import WorkerState
 
 MEASURED_AFTER_S = 10.0
 LEFT_BEHIND_MIB = 64
 _COARSE_S = 10.0
 _DECAYED_MIB = 64
-_LESSON_EVERY_S = 10.0
-_LESSONS = 2
 _IDLE_WORKER_S = 30.0
-
-
-@dataclass
-class Held:
-    """A worker with its lease, as the daemon keeps it."""
-
-    worker_id: str
-    sweep: str
-    device_id: str
-    model: str
-    lease_mib: int
-    cap_mib: int
-    signature: str
-    exclusive: bool
-    state: WorkerState = WorkerState.STARTING
-    run_id: str = ""
-    served: int = 0
-    idle_since: float = 0.0
-    steady: bool = False
-    assigned_at: float = 0.0
-    settling_since: float = 0.0
-    gone_at: float = 0.0
-    left_nothing: bool = False
-    before_mib: int = 0
-    """Memory of the device in use when its run began."""
-
-    @property
-    def ramping(self) -> bool:
-        """Whether its run may still be taking its memory."""
-        return bool(self.run_id) and not self.steady
 
 
 class _Blank:
@@ -101,9 +72,10 @@ class Ours:
             SweepView(name, priorities.get(name, 50)) for name in sorted({run.sweep for run in self.scenario.runs})
         )
         self._phase_s = self.scenario.stream("tick").uniform(0.05, 0.95)
-        self._noise = self.scenario.stream("rates")
+        self._teacher = Teacher(self.experience, machine)
         self._ticks: set[float] = set()
-        self._launched, self._taught_at, self._coarse_at = 0, 0.0, 0.0
+        self._calm = Calm()
+        self._launched, self._coarse_at = 0, 0.0
         self._decide()
 
     def rules(self) -> Rules:
@@ -174,7 +146,7 @@ class Ours:
             held.state = WorkerState.IDLE
         held.settling_since = now if ending and ending.is_death else 0.0
         if ending is Ending.FINISHED:
-            pace_s = self._pace_s(event.run_id)
+            pace_s = self._teacher.pace_s(event.run_id)
             self.experience.finished(held.signature, held.model, event.peak_mib, pace_s)
         elif ending is Ending.OWN_OOM:
             self.experience.went_over(held.signature, held.model, held.cap_mib)
@@ -189,13 +161,6 @@ class Ours:
             return
         self.machine.clock.after(wait_s, partial(self.lines.put_back, run_id))
         self._tick_at(self.machine.clock.now + wait_s + 0.01)
-
-    def _pace_s(self, run_id: str) -> float:
-        """Time that a run took for each unit of work, where one attempt did all of it."""
-        if self.machine.attempts[run_id] > 1:
-            return 0.0
-        took_s = next(s.ended_at - s.began_at for s in reversed(self.machine.spans) if s.run_id == run_id)
-        return took_s / self.machine.runs[run_id].predicted_work
 
     def _gone(self, held: Held) -> None:
         now = self.machine.clock.now
@@ -220,7 +185,7 @@ class Ours:
 
     def _must_look_again(self, account: Account) -> bool:
         """Whether time alone may change what can be done."""
-        if any(held.gone_at or held.settling_since or held.state is WorkerState.IDLE for held in self.held.values()):
+        if any(held.needs_look(account) for held in self.held.values()):
             return True
         if not self.lines.waiting:
             return False
@@ -234,15 +199,21 @@ class Ours:
         self.books.overheads_mib = {model: self.overhead_mib(model) for model in models}
         leases = [self.lease(held, readings[held.device_id]) for held in self.held.values()]
         account = self.books.update(readings.values(), leases, now)
+        if due:
+            self._teacher.rates(self.held.values())
+            same = self._calm.queue == self.lines.changes
+            if same and self._calm.holds(account, self.held.values(), self.experience.loads()):
+                return account
         observation = self.seen(self._observation(account, readings, now))
         for worker_id in account.released:
             self.held.pop(worker_id, None)
-        for action in decide(observation):
+        actions = decide(observation)
+        for action in actions:
             self._act(action)
-        if due:
-            self._learn(now)
-            for look in self.lookers:
-                look(self.machine, observation, self.held)
+        devices = {} if actions else {device.device_id: device for device in account.devices}
+        self._calm = Calm(devices, observation.loads, self.lines.changes)
+        for look in self.lookers:
+            look(self.machine, observation, self.held)
         return account
 
     def _observation(self, account: Account, readings: dict[str, Reading], now: float) -> Observation:
@@ -283,20 +254,6 @@ class Ours:
             return math.inf
         _, left_s, speed = self.machine.progress(held.worker_id)
         return left_s / speed if speed else math.inf
-
-    def _learn(self, now: float) -> None:
-        """Learn from the rates on each device where all runs are steady."""
-        if now - self._taught_at < _LESSON_EVERY_S:
-            return
-        self._taught_at = now
-        for device in self.scenario.devices:
-            busy = [held for held in self.held.values() if held.run_id and held.device_id == device.device_id]
-            if busy and all(held.steady for held in busy):
-                for _ in range(_LESSONS):
-                    self.experience.rates(device.kind.model, [(held.signature, self._rate(held)) for held in busy])
-
-    def _rate(self, held: Held) -> float:
-        return self.machine.progress(held.worker_id)[2] * self._noise.lognormvariate(0, 0.005)
 
     def _act(self, action: Action) -> None:
         match action:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from orchestrator.balancer.memory import lease_mib, safety_mib
 from orchestrator.balancer.observation import Device, Observation
+from orchestrator.balancer.simulator.held import Held
 from orchestrator.balancer.simulator.machine import Machine
-from orchestrator.balancer.simulator.ours import Held
 from orchestrator.balancer.simulator.scenario import Run
 
 _EVERY_S = 300.0
@@ -43,7 +43,7 @@ class Packing:
             return
         self._next_s = machine.clock.now + _EVERY_S
         usable_mib = sum(memory.total_mib - memory.foreign_mib for memory in machine.memories.values())
-        at_work = [attempt for attempts in machine.active.values() for attempt in attempts]
+        at_work = [attempt for attempts in machine.compute.active.values() for attempt in attempts]
         self.reached.append(sum(one.run.peak_mib + one.context_mib for one in at_work) / usable_mib)
         items = list(_items(machine, observation, held))
         self.feasible.append(sum(_filled(observation.devices, items)) / usable_mib)

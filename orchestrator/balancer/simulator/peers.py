@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator
 
 from orchestrator.balancer.simulator.attempts import Ending
-from orchestrator.balancer.simulator.machine import Event, Machine
+from orchestrator.balancer.simulator.machine import Machine
+from orchestrator.balancer.simulator.workers import Event
 
 
 class Peer:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from orchestrator.balancer.simulator.machine import Span
 from orchestrator.balancer.simulator.result import Result
+from orchestrator.balancer.simulator.workers import Span
 
 _WIDTH, _BAND, _LEFT, _TOP, _GAP = 1200, 72, 64, 40, 10
 _GOLDEN_DEG = 137.508

@@ -9,8 +9,9 @@ from typing import Any
 
 from orchestrator.balancer.simulator.attempts import Ending
 from orchestrator.balancer.simulator.bounds import Bounds
-from orchestrator.balancer.simulator.machine import Machine, Span
+from orchestrator.balancer.simulator.machine import Machine
 from orchestrator.balancer.simulator.packing import Packing
+from orchestrator.balancer.simulator.workers import Span
 
 OOMS = (Ending.OWN_OOM, Ending.FOREIGN_OOM, Ending.NEIGHBOUR_OOM)
 
@@ -89,7 +90,7 @@ def result_of(machine: Machine, policy: str, bounds: Bounds, packing: Packing | 
         endings=endings,
         given_up=len(scenario.runs) - endings[Ending.FINISHED] - endings[Ending.USER],
         memory_used=sum(memory.own_mib_s for memory in machine.memories.values()) / (total_mib * end_s),
-        compute_used=machine.busy_s / (len(scenario.devices) * end_s),
+        compute_used=machine.compute.busy_s / (len(scenario.devices) * end_s),
         workers=len(machine.workers),
         most_own_ooms=max(own.values(), default=0),
         packing=_packing(packing),

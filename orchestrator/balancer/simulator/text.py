@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.balancer.simulator.attempts import Ending
-from orchestrator.balancer.simulator.machine import Span
 from orchestrator.balancer.simulator.result import OOMS, Result
+from orchestrator.balancer.simulator.workers import Span
 
 _COLUMNS = 96
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
