@@ -32,7 +32,7 @@ fmt: $(READY)
 	$(VENV)/bin/ruff check --fix .
 
 bench: $(READY)  ## print every number that the README claims
-	for script in benchmarks/*.py; do $(VENV)/bin/python $$script || exit 1; done
+	for script in benchmarks/*.py benchmarks/balancer/*.py; do PYTHONPATH=. $(VENV)/bin/python $$script || exit 1; done
 
 down:  ## checkpoint what runs and stop the services
 	$(VENV)/bin/orchestrator down

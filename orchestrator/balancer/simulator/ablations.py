@@ -32,16 +32,16 @@ class NoCapOverhead(Ours):
 
 
 class NoRampRule(Ours):
-    """Runs are believed to be steady at once, and what the device gained since a run began to be its own."""
+    """Runs are believed to be steady at once, and what is in use to be theirs, up to their leases."""
 
     def lease(self, held: Held, reading: Reading) -> Lease:
         """Attributed where the driver does not attribute."""
         lease = super().lease(held, reading)
         if reading.processes is not None:
             return lease
-        used_mib = reading.total_mib - reading.free_mib
-        gained_mib = min(max(0, used_mib - held.before_mib), held.lease_mib) if held.run_id else 0
-        return replace(lease, held_mib=gained_mib, ramping=False)
+        here = [one for one in self.held.values() if one.device_id == held.device_id and one.run_id]
+        filled = min(1.0, (reading.total_mib - reading.free_mib) / max(1, sum(one.lease_mib for one in here)))
+        return replace(lease, held_mib=round(filled * held.lease_mib) if held.run_id else 0, ramping=False)
 
     def seen(self, observation: Observation) -> Observation:
         """Nothing ramps, and every driver tells."""
