@@ -27,12 +27,14 @@ FLEETS = {"unet_grid": "h100x8", "fractional": "h100x8", "heavy_tailed": "h100x8
 ORACLE = "oracle"
 POLICIES = ("ours", *PEERS, ORACLE)
 HEAD = (
-    f"{'policy':<10} {'× bound':>8} {'× oracle':>9} {'own':>6} {'foreign':>8} {'neighbour':>10} {'given up':>9} "
-    f"{'memory':>7} {'compute':>8} {'packing':>8}"
+    f"{'policy':<10} {'× bound':>8} {'× leases':>9} {'× oracle':>9} {'own':>6} {'foreign':>8} {'neighbour':>10} "
+    f"{'given up':>9} {'memory':>7} {'compute':>8} {'packing':>8}"
 )
 BARS = (
     "bars: neighbour 0; own out of memory ≤ 1 per signature and ≤ 0.5 % of runs; × bound (× oracle where demands\n"
-    "cannot be divided) ≤ 1.10; packing ≥ 90 % of the best feasible. Deaths are sums over the seeds, the rest medians."
+    "cannot be divided) ≤ 1.10; packing ≥ 90 % of the best feasible, where memory is short before compute is.\n"
+    "× leases: over the bound of memory with what runs must be given before their peaks are known. Deaths are sums\n"
+    "over the seeds, the rest medians."
 )
 
 Job = tuple[str, str, int]
@@ -87,6 +89,7 @@ def row(policy: str, results: list[Result], oracle: dict[int, float]) -> str:
     own = f"{deaths[Ending.OWN_OOM] / runs:.2%}"
     return (
         f"{policy:<10} {statistics.median(r.ratio for r in results):>8.3f} "
+        f"{statistics.median(r.leased_ratio for r in results):>9.3f} "
         f"{'' if over_oracle is None else f'{over_oracle:.3f}':>9} {own:>6} {deaths[Ending.FOREIGN_OOM]:>8} "
         f"{deaths[Ending.NEIGHBOUR_OOM]:>10} {sum(r.given_up for r in results):>9} "
         f"{statistics.median(r.memory_used for r in results):>7.1%} "

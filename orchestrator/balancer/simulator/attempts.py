@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from orchestrator.balancer.simulator.scenario import Mishap, Run
 
+_PEAK_BY = 0.95
+"""Share of an attempt by which its peak comes, however late: runs of one signature need the same memory."""
+
 
 class Ending(StrEnum):
     """How an attempt ended."""
@@ -94,7 +97,8 @@ class Attempt:
 
     def _plan(self) -> Iterator[Step]:
         for after_s, share in self.run.curve:
-            yield Step(self.init_s + after_s, "memory", round(share * self.run.peak_mib))
+            at_s = min(self.init_s + after_s, _PEAK_BY * self.length_s)
+            yield Step(at_s, "memory", round(share * self.run.peak_mib))
         yield Step(min(self.init_s + self.run.epoch_s, self.length_s - 1e-6), "epoch")
         yield Step(self.length_s, "end")
         if self.mishap:

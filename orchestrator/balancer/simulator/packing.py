@@ -1,7 +1,8 @@
 """How well memory is packed while runs wait: measured peaks over usable memory, beside what the best packing reaches.
 
-The best feasible packing obeys the same limits: a run takes its lease, not its peak; safety, foreign maximum and slots
-stay. Device by device, the runs at work and in the queue are chosen that fill it best (a knapsack, near the optimum).
+The best feasible packing obeys the same limits and knows no more: a run takes its lease, not its peak; safety, foreign
+maximum and slots stay. Device by device, the runs at work and in the queue are chosen whose leases fill it best (a
+knapsack, near the optimum). Where compute is short before memory is, the policy does not want to reach it.
 """
 
 from __future__ import annotations
@@ -77,16 +78,18 @@ def _filled(devices: Iterable[Device], items: list[Item]) -> Iterator[int]:
 
 
 def best(items: list[Item], room_mib: int, slots: int) -> list[Item]:
-    """The items of the highest peaks together whose leases fit, at most so many."""
+    """The items, at most so many, whose leases fill the room best."""
     room = room_mib // _STEP_MIB
-    reached: dict[int, tuple[int, tuple[Item, ...]]] = {0: (0, ())}
+    reached: dict[int, tuple[Item, ...]] = {0: ()}
     for item in _useful(items, room_mib):
         size = -(-item.lease_mib // _STEP_MIB)
-        for taken, (peaks, chosen) in list(reached.items()):
+        for taken, chosen in list(reached.items()):
             total = taken + size
-            if total <= room and len(chosen) < slots and peaks + item.peak_mib > reached.get(total, (0,))[0]:
-                reached[total] = (peaks + item.peak_mib, (*chosen, item))
-    return list(max(reached.values())[1])
+            if total <= room and len(chosen) < slots and len(chosen) + 1 < len(reached.get(total, range(slots + 1))):
+                reached[total] = (*chosen, item)
+        if room in reached:
+            break
+    return list(reached[max(reached)])
 
 
 def _useful(items: list[Item], room_mib: int) -> Iterator[Item]:

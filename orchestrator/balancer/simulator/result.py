@@ -47,6 +47,11 @@ class Result:
         return self.makespan_s / self.bounds.bound_s
 
     @property
+    def leased_ratio(self) -> float:
+        """Makespan over the bound of those who know no peak before it is measured."""
+        return self.makespan_s / max(self.bounds.bound_s, self.bounds.leased_s)
+
+    @property
     def gpu_hours(self) -> float:
         """Devices times makespan."""
         return len(self.devices) * self.makespan_s / 3600
@@ -63,6 +68,7 @@ class Result:
                 "longest": round(self.bounds.longest_s),
                 "memory": round(self.bounds.memory_s),
                 "compute": round(self.bounds.compute_s),
+                "memory with leases": round(self.bounds.leased_s),
             },
             "ratio": round(self.ratio, 4),
             "memory_used": round(self.memory_used, 4),
