@@ -17,12 +17,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from model.camera import CAMERAS
 from model.config import CLASSES, TrainConfig
 from model.emitters import LabelledMovie
 from model.experimental import load_experimental
 from model.patches import Patches, Purpose, experimental_stream, joined, simulated_stream, tiles
-from model.simulator import simulate_movie, typical_scene
+from model.scene import camera_of, typical_scene
+from model.simulator import simulate_movie
 
 PORTION_PATCHES = 512
 """Patches that validate, from which the shares of the classes are measured, and that are held ready, at most each."""
@@ -52,7 +52,7 @@ def build_datasets(config: TrainConfig) -> Datasets:
     """
     real = None
     if config.data.source != "simulated":
-        real = load_experimental(config.data, CAMERAS[config.simulation.camera])
+        real = load_experimental(config.data, camera_of(config.simulation))
     patches = training_patches(config, real[0] if real else None)
     validation_movie = real[1] if real else held_out_movie(config, Purpose.VALIDATION)
     return Datasets(

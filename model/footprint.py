@@ -45,8 +45,8 @@ JUDGED_PIXEL_BYTES = 72
 BLOCK_PIXELS, SCENES, SCENE_FRAMES, SCENE_PX = 4_000_000, 16, 100, 32
 """How `model.patches` simulates: at most so many pixels and scenes in a block, each so long and at least so wide."""
 
-ROWS_AT_ONCE, REACH_SIGMA = 1 << 15, 4.0
-"""How `model.psf` renders: so many emitters at once, each so far to either side."""
+SHARES_AT_ONCE, REACH_SIGMA = 1 << 22, 4.0
+"""How `model.psf` renders: so many pixels of emitters at once, each emitter so far to either side."""
 
 GPU_BASE_MIB, GPU_WORKSPACE_MIB, GPU_SCRATCH_TENSORS, GPU_FRAGMENTS = 64, 1024, 4, 1.15
 """On a GPU: small buffers, the most that cuDNN may take (`TF_CUDNN_WORKSPACE_LIMIT_IN_MB`), tensors as wide as the
@@ -56,7 +56,15 @@ MEMORY_FIELDS = {
     "data": {"patch_px", "pixel_nm", "source"},
     "evaluation": {"density_per_um2", "frames", "size_px"},
     "model": {"base_filters", "convolutions_per_block", "depth", "frames", "kernel", "normalisation"},
-    "simulation": {"density_max_per_um2", "psf_sigma_max_px", "psf_sigma_min_px"},
+    "simulation": {
+        "blobs_per_um2",
+        "density_max_per_um2",
+        "halo_max",
+        "psf",
+        "psf_sigma_max_px",
+        "psf_sigma_min_px",
+        "z_range_nm",
+    },
     "training": {"batch_size"},
 }
 """What memory depends on, beside the optimiser's slots."""
@@ -161,7 +169,7 @@ def _judged_bytes(config: TrainConfig) -> float:
 def _rendered_bytes(config: TrainConfig, frames: int, edge_px: int, density_per_um2: float, sigma_px: float) -> float:
     reach = math.ceil(REACH_SIGMA * sigma_px)
     lit_um2 = ((edge_px + 2 * reach) * config.data.pixel_nm / 1000) ** 2
-    return RENDERED_PIXEL_BYTES * min(ROWS_AT_ONCE, density_per_um2 * lit_um2 * frames) * (2 * reach + 1) ** 2
+    return RENDERED_PIXEL_BYTES * min(SHARES_AT_ONCE, density_per_um2 * lit_um2 * frames * (2 * reach + 1) ** 2)
 
 
 def _padded_px(edge_px: int, depth: int) -> int:

@@ -15,11 +15,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import DataConfig, TrainConfig
+from model.config import TrainConfig
 from model.curation import reflected
+from model.data_config import DataConfig
 from model.emitters import Emitters, LabelledMovie
 from model.normalisation import Intensities, measure, normalise
-from model.simulator import draw_scene, simulate_movie
+from model.scene import draw_scene
+from model.simulator import simulate_movie
 from model.targets import build_targets
 
 Indices = NDArray[np.int64]

@@ -187,9 +187,12 @@ COUNTED = {
     "model.kernel": 5,
     "model.normalisation": "group",
     "optimizer.name": "sgd",
+    "simulation.blobs_per_um2": 0.1,
     "simulation.density_max_per_um2": 8.0,
+    "simulation.halo_max": 0.2,
     "simulation.psf_sigma_max_px": 2.0,
     "simulation.psf_sigma_min_px": 0.9,
+    "simulation.z_range_nm": 300.0,
     "training.batch_size": 4,
 }
 """Another value of every field that a simulated run's memory depends on."""
@@ -224,12 +227,22 @@ UNCOUNTED = {
     "schedule.warmup": 0.2,
     "simulation.background_max": 200.0,
     "simulation.background_min": 10.0,
+    "simulation.background_perlin": 0.2,
     "simulation.camera": "scmos",
+    "simulation.camera_factor": 2.0,
     "simulation.density_min_per_um2": 0.1,
     "simulation.mean_on_frames": 4.0,
+    "simulation.on_factor": 2.0,
     "simulation.photons": 900.0,
+    "simulation.photons_distribution": "lognormal",
+    "simulation.photons_factor": 2.0,
     "simulation.photons_spread": 0.1,
+    "simulation.photophysics": "blinking",
+    "simulation.pixel_maps": True,
     "simulation.structure": "uniform",
+    "simulation.tbleach_frames": 9.0,
+    "simulation.tdark_frames": 9.0,
+    "simulation.ton_frames": 9.0,
     "training.early_stopping_patience": 3,
     "training.epochs": 2,
     "training.seed": 5,
@@ -239,7 +252,7 @@ UNCOUNTED = {
 
 
 def test_every_field_is_known_to_matter_to_memory_or_not() -> None:
-    assert {*COUNTED, *UNCOUNTED, "data.source"} == set(field_paths())
+    assert {*COUNTED, *UNCOUNTED, "data.source", "simulation.psf"} == set(field_paths())
 
 
 @pytest.mark.parametrize("path", COUNTED)
@@ -294,7 +307,7 @@ def test_what_the_plan_repeats_from_other_modules_is_still_true() -> None:
     simulated = (patches._BLOCK_PIXELS, patches._MOST_SCENES, patches.SCENE_FRAMES, patches.SCENE_PX)
     assert simulated == (footprint.BLOCK_PIXELS, footprint.SCENES, footprint.SCENE_FRAMES, footprint.SCENE_PX)
     assert footprint.PREDICTION_BATCHES == prediction.TRAINING_BATCHES_AT_ONCE
-    assert (footprint.ROWS_AT_ONCE, footprint.REACH_SIGMA) == (psf._ROWS_AT_ONCE, psf.REACH_SIGMA)
+    assert (footprint.SHARES_AT_ONCE, footprint.REACH_SIGMA) == (psf._SHARES_AT_ONCE, psf.REACH_SIGMA)
 
 
 def test_the_porch_loads_no_heavy_library() -> None:
