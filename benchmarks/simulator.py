@@ -2,9 +2,10 @@
 
     python benchmarks/simulator.py [--core N]
 
-On one core, in its own processor time, at 64 × 64 px and 100 nm per px. Each figure is the best of five movies of 200 frames (the loop: of one
-movie of 20), from the density to camera counts, truth and signal-to-noise ratios included. Then every scene is played
-twice from one seed, and the bytes compared; and the two densities of a movie stand side by side.
+On one core, in its own processor time, at 64 × 64 px and 100 nm per px. Each figure is the best of five movies of 200
+frames (the loop: of one movie of 20), from the density to camera counts, truth and signal-to-noise ratios included.
+Then every scene is played twice from one seed, and the bytes compared; and the two densities of a movie stand side by
+side.
 """
 
 from __future__ import annotations

@@ -40,6 +40,11 @@ class DataConfig(Group):
     """Percentile of the whole stack that becomes −1."""
     high_percentile: Annotated[float, Field(gt=50, le=100)] = 99.0
     """Percentile of the whole stack that becomes +1."""
+    supply: Literal["fresh", "cached"] = "fresh"
+    """Whether simulated scenes are made anew by each run, or kept on disk for all runs that need the same. The patches
+    are the same either way."""
+    processes: Annotated[int, Field(ge=0, le=32)] = 0
+    """Processes that simulate ahead of the training; 0: a thread of its own process does."""
 
     @model_validator(mode="after")
     def _experimental_data_has_files(self) -> DataConfig:

@@ -45,6 +45,9 @@ JUDGED_PIXEL_BYTES = 72
 BLOCK_PIXELS, SCENES, SCENE_FRAMES, SCENE_PX = 4_000_000, 16, 100, 32
 """How `model.patches` simulates: at most so many pixels and scenes in a block, each so long and at least so wide."""
 
+PROCESS_MIB = 120
+"""Of a process that simulates ahead: interpreter, NumPy and SciPy."""
+
 SHARES_AT_ONCE, REACH_SIGMA = 1 << 22, 4.0
 """How `model.psf` renders: so many pixels of emitters at once, each emitter so far to either side."""
 
@@ -53,7 +56,7 @@ GPU_BASE_MIB, GPU_WORKSPACE_MIB, GPU_SCRATCH_TENSORS, GPU_FRAGMENTS = 64, 1024, 
 widest that live while its gradient is made, and what the allocator loses between blocks."""
 
 MEMORY_FIELDS = {
-    "data": {"patch_px", "pixel_nm", "source"},
+    "data": {"patch_px", "pixel_nm", "processes", "source"},
     "evaluation": {"density_per_um2", "frames", "size_px"},
     "model": {"base_filters", "convolutions_per_block", "depth", "frames", "kernel", "normalisation"},
     "simulation": {
@@ -78,7 +81,7 @@ def footprint_mib(config: TrainConfig) -> int:
 
     An experimental movie is not counted, since its size does not stand in the config.
     """
-    training = FLOAT_BYTES * ACTIVATION_COPIES * _kept_floats(config) + _simulated_bytes(config)
+    training = FLOAT_BYTES * ACTIVATION_COPIES * _kept_floats(config) + _supply_bytes(config)
     predicting = FLOAT_BYTES * _predicting_floats(config) + _judged_bytes(config)
     weights = FLOAT_BYTES * (WEIGHT_COPIES + SLOT_COPIES * _slots(config)) * _weights(config)
     graphs = LAYER_MIB * sum(layer.weights > 0 for layer in layers_of(config.model))
@@ -149,6 +152,11 @@ def _predicting_floats(config: TrainConfig) -> float:
         edge**2, PREDICTION_BATCHES * config.training.batch_size * config.data.patch_px**2
     )
     return pixels * (PREDICTION_TENSORS * config.model.base_filters + 3 * CLASSES)
+
+
+def _supply_bytes(config: TrainConfig) -> float:
+    """Of simulation in this process, or in others that hold what it needs and a block that waits for each."""
+    return _simulated_bytes(config) * (1 + 2 * config.data.processes) + MIB * PROCESS_MIB * config.data.processes
 
 
 def _simulated_bytes(config: TrainConfig) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from model import footprint, patches, prediction, psf
+from model import footprint, prediction, psf, streams
 from model.config import ModelConfig, field_paths, resolve
 from model.footprint import GPU_WORKSPACE_MIB, footprint_mib, gpu_footprint_mib, memory_signature, work_gflop
 from model.plan import layers_of
@@ -177,6 +177,7 @@ def test_a_gpu_holds_no_less_than_weights_and_activations_and_no_more_workspace_
 COUNTED = {
     "data.patch_px": 64,
     "data.pixel_nm": 160.0,
+    "data.processes": 2,
     "evaluation.density_per_um2": 2.0,
     "evaluation.frames": 60,
     "evaluation.size_px": 128,
@@ -205,6 +206,7 @@ UNCOUNTED = {
     "data.mix": 0.1,
     "data.movie": "movie.tif",
     "data.snr_threshold": 3.0,
+    "data.supply": "cached",
     "data.table": "table.csv",
     "data.validation_fraction": 0.3,
     "evaluation.radius_nm": 50.0,
@@ -304,7 +306,7 @@ def test_work_grows_with_what_is_trained(path: str) -> None:
 
 
 def test_what_the_plan_repeats_from_other_modules_is_still_true() -> None:
-    simulated = (patches._BLOCK_PIXELS, patches._MOST_SCENES, patches.SCENE_FRAMES, patches.SCENE_PX)
+    simulated = (streams._BLOCK_PIXELS, streams._MOST_SCENES, streams.SCENE_FRAMES, streams.SCENE_PX)
     assert simulated == (footprint.BLOCK_PIXELS, footprint.SCENES, footprint.SCENE_FRAMES, footprint.SCENE_PX)
     assert footprint.PREDICTION_BATCHES == prediction.TRAINING_BATCHES_AT_ONCE
     assert (footprint.SHARES_AT_ONCE, footprint.REACH_SIGMA) == (psf._SHARES_AT_ONCE, psf.REACH_SIGMA)
