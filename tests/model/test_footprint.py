@@ -199,6 +199,9 @@ COUNTED = {
 """Another value of every field that a simulated run's memory depends on."""
 
 UNCOUNTED = {
+    "data.bin_gap_frames": 30,
+    "data.bin_offsets": "permuted",
+    "data.binning": "bin5",
     "data.clip": "scale-only",
     "data.high_percentile": 95.0,
     "data.low_percentile": 1.0,
