@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from model.emitters import Emitters, LabelledMovie
-from model.metrics import Criterion, Judged, Verdict, judge, summarise
+from model.scoring.scores import count, score, summarise
+from model.scoring.verdicts import Criterion, Judged, Verdict, judge
 
 HEADROOM = 1.6
 """Grey levels kept for nothing, so that marks stand out on the brightest emitter too."""
@@ -72,8 +73,8 @@ def draw_overlay(judged: Judged, frame: int, radius_nm: float, criterion: Criter
     axes = figure.subplots()
     _draw_image(axes, movie.frames[frame], movie.pixel_nm)
     _draw_verdict(axes, truth, found, verdict, radius_px)
-    f1_frame = summarise(verdict, radius_px, movie.pixel_nm).f1
-    f1_movie = summarise(judge(movie.emitters, predicted, radius_px, criterion), radius_px, movie.pixel_nm).f1
+    f1_frame = summarise(count(verdict, movie.pixel_nm), radius_nm).f1
+    f1_movie = score(movie.emitters, predicted, radius_px, movie.pixel_nm, criterion).f1
     density = truth.rows / (movie.frames[frame].size * (movie.pixel_nm / 1000) ** 2)
     axes.set_title(
         f"Frame {frame}: {density:.2f} emitters per µm²\n"

@@ -12,7 +12,7 @@ import keras
 
 from model.config import TrainConfig
 from model.figures import draw_learning_curve, draw_overlay, typical_frame
-from model.metrics import Criterion
+from model.scoring.verdicts import Criterion
 from worker.checkpoint import EpochRecord
 from worker.training import Trained
 

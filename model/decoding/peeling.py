@@ -10,6 +10,7 @@ decide, a window between two emitters would hold both and come first, and put bo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,32 @@ def decode(probability: NDArray[Any], threshold: float) -> Emitters:
     Raises:
         ValueError: the map has another shape, or the threshold does not lie in 0 < threshold ≤ 1.
     """
-    if probability.ndim != 4 or probability.shape[-1] != CLASSES:
-        raise ValueError(f"expected a probability map (T, Y, X, {CLASSES}), found shape {probability.shape}")
     if not 0 < threshold <= 1:
         raise ValueError(f"the threshold must lie above 0 and at most at 1, found {threshold:g}")
-    expected = probability.astype(np.float64) @ np.arange(CLASSES)  # (T, Y, X)
-    places = [_peel(np.pad(frame, 1), threshold) for frame in expected]
+    return peel(expected_counts(probability), threshold)
+
+
+def peel(expected: NDArray[Any], threshold: float) -> Emitters:
+    """Localisations of expected counts (T, Y, X), see `decode`."""
+    return by_frame([_peel(np.pad(frame.astype(np.float64), 1), threshold) for frame in expected])
+
+
+def expected_counts(probability: NDArray[Any]) -> Floats:
+    """Expected emitters in each pixel, (T, Y, X), of a map (T, Y, X, 4).
+
+    Raises:
+        ValueError: the map has another shape.
+    """
+    if probability.ndim != 4 or probability.shape[-1] != CLASSES:
+        raise ValueError(f"expected a probability map (T, Y, X, {CLASSES}), found shape {probability.shape}")
+    e = np.zeros(probability.shape[:3])
+    for emitters in range(1, CLASSES):
+        e += emitters * probability[..., emitters]
+    return e
+
+
+def by_frame(places: Sequence[Floats]) -> Emitters:
+    """Localisations of the places (N, 2), columns x and y, in each frame."""
     frame = np.repeat(np.arange(len(places)), [len(found) for found in places])
     x_px, y_px = np.concatenate([np.zeros((0, 2)), *places]).T
     return Emitters.of(frame, x_px, y_px)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.emitters import Emitters
-from model.matching import match, within_reach
+from model.scoring.matching import Depths, Pairing, match, within_reach
 
 point = st.tuples(st.floats(0, 3), st.floats(0, 3))
 points = st.lists(point, max_size=5)
@@ -66,6 +66,33 @@ def test_more_pairs_go_before_closer_ones() -> None:
     assert sorted(zip(pairs.truth, pairs.predicted, strict=True)) == [(0, 0), (1, 1)]
 
 
+@settings(max_examples=150, deadline=None)
+@given(points, points, st.floats(0.3, 2.0))
+def test_greedy_pairs_are_those_of_taking_the_closest_pair_again_and_again(
+    true: list[tuple[float, float]], found: list[tuple[float, float]], radius: float
+) -> None:
+    truth, predicted = in_frame_0(true), in_frame_0(found)
+    distance = np.hypot(truth.x_px[:, None] - predicted.x_px, truth.y_px[:, None] - predicted.y_px)
+    kept = []
+    while distance.size and distance.min() <= radius:
+        kept.append(distance.min())
+        at = np.unravel_index(distance.argmin(), distance.shape)
+        distance[at[0]] = distance[:, at[1]] = np.inf
+    pairs = match(truth, predicted, radius, Pairing("greedy"))
+    assert sorted(pairs.distance_px) == pytest.approx(sorted(kept), abs=1e-9)
+
+
+def test_greedy_takes_the_closest_pair_though_it_strands_two_others() -> None:
+    pairs = match(in_frame_0([(0, 0), (1, 0)]), in_frame_0([(0.9, 0), (1.9, 0)]), 1.0, Pairing("greedy"))
+    assert list(zip(pairs.truth, pairs.predicted, strict=True)) == [(1, 0)]
+
+
+def test_a_pair_must_also_agree_in_depth() -> None:
+    truth, predicted = in_frame_0([(0, 0), (5, 5)]), in_frame_0([(0, 0), (5, 5)])
+    depths = Depths(np.array([0.0, 0.0]), np.array([500.0, 501.0]), 500.0)
+    assert match(truth, predicted, 1.0, Pairing(depths=depths)).truth.tolist() == [0]
+
+
 def test_the_radius_itself_is_within_reach() -> None:
     assert len(match(in_frame_0([(0, 0)]), in_frame_0([(3, 4)]), 5.0).truth) == 1
     assert len(match(in_frame_0([(0, 0)]), in_frame_0([(3, 4)]), 4.999).truth) == 0
@@ -85,8 +112,8 @@ def test_nothing_matches_nothing() -> None:
 
 def test_with_one_neighbour_a_prediction_may_only_have_its_nearest_truth() -> None:
     truth, predicted = in_frame_0([(0, 0), (1, 0)]), in_frame_0([(0.1, 0), (0.2, 0)])
-    assert len(match(truth, predicted, 1.0, neighbours=1).truth) == 1
-    assert len(match(truth, predicted, 1.0, neighbours=2).truth) == 2
+    assert len(match(truth, predicted, 1.0, Pairing(neighbours=1)).truth) == 1
+    assert len(match(truth, predicted, 1.0, Pairing(neighbours=2)).truth) == 2
 
 
 def test_many_predictions_may_lie_within_reach_of_one_truth() -> None:

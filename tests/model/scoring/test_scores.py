@@ -1,4 +1,4 @@
-"""Scores: by hand, under curation, and at chance."""
+"""Verdicts and scores: by hand, under curation, pooled and resampled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from model.emitters import Emitters
-from model.metrics import Criterion, judge, score, shuffled
+from model.scoring.scores import Tally, efficiency, interval, macro_f1, pooled, score, summarise
+from model.scoring.verdicts import Criterion, judge
 
 LENIENT = Criterion("knn_lenient")
 PIXEL_NM = 100.0
@@ -77,52 +78,32 @@ def test_the_threshold_itself_is_reliable() -> None:
     assert judge(row(0, snr=2.0), Emitters.none(), 1.0, Criterion(snr_threshold=2.0)).required.all()
 
 
-def uniform(rng: np.random.Generator, rows: int, edge_px: float, frames: int) -> Emitters:
-    return Emitters.of(np.repeat(np.arange(frames), rows), *rng.uniform(0, edge_px, (2, rows * frames)))
+def test_with_the_same_points_the_efficiency_is_a_hundred_and_falls_with_either_error() -> None:
+    assert efficiency(1.0, 0.0) == 100
+    assert efficiency(0.6, 30.0) == pytest.approx(100 - 50)
+    assert efficiency(0.6, 60.0, alpha_per_nm=0.5) == pytest.approx(100 - 50)
 
 
-@pytest.mark.parametrize(
-    ("density", "radius_nm", "lenient", "matched"),
-    [(10, 250, 0.856, 0.69), (1, 100, 0.031, 0.03), (5, 100, 0.145, 0.137)],
-)
-def test_random_points_reach_their_chance_level(density: int, radius_nm: int, lenient: float, matched: float) -> None:
-    """Lenient: 1 − exp(−density π r²). Matched: a maximum matching has more pairs than the greedy one (0.63)."""
-    rng = np.random.default_rng(7)
-    rows = density * 20**2
-    truth, predicted = uniform(rng, rows, 200, 4), uniform(rng, rows, 200, 4)
-    assert lenient == pytest.approx(1 - np.exp(-density * np.pi * (radius_nm / 1000) ** 2), abs=0.005)
-    found = score(truth, predicted, radius_nm / 100, PIXEL_NM, LENIENT)
-    assert found.precision == pytest.approx(lenient, abs=0.012)
-    assert found.recall == pytest.approx(lenient, abs=0.012)
-    assert score(truth, predicted, radius_nm / 100, PIXEL_NM).f1 == pytest.approx(matched, abs=0.012)
+def test_pooled_movies_count_by_their_emitters_and_the_mean_of_movies_does_not() -> None:
+    perfect, half = Tally(10, 10, 10, 10), Tally(45, 90, 45, 90)
+    assert summarise(pooled([perfect, half]), 100).f1 == pytest.approx(0.55)
+    assert macro_f1([perfect, half]) == pytest.approx(0.75)
 
 
-def test_eight_neighbours_lose_next_to_nothing() -> None:
-    rng = np.random.default_rng(3)
-    truth, predicted = uniform(rng, 1000, 100, 2), uniform(rng, 1000, 100, 2)
-    unbound = score(truth, predicted, 2.5, PIXEL_NM).f1
-    assert score(truth, predicted, 2.5, PIXEL_NM, Criterion(neighbours=8)).f1 == pytest.approx(unbound, abs=0.003)
+def test_an_interval_holds_the_value_and_vanishes_where_all_movies_agree() -> None:
+    def recall(tally: Tally) -> float:
+        return summarise(tally, 100).recall
+
+    alike, rng = [Tally(8, 10, 8, 10)] * 5, np.random.default_rng(0)
+    assert interval(alike, recall, rng) == (0.8, 0.8)
+    low, high = interval([Tally(found, 10, found, 10) for found in range(3, 10)], recall, rng)
+    assert 0.3 < low < 0.6 < high < 0.9
+    with pytest.raises(ValueError, match="at least one movie"):
+        interval([], recall, rng)
 
 
-@pytest.mark.parametrize("frames", [2, 3, 5, 40])
-def test_the_control_moves_every_frame_by_a_quarter_of_the_movie_or_more(frames: int) -> None:
-    predicted = Emitters.of(np.arange(frames), np.arange(frames), 0.0)
-    for seed in range(20):
-        moved = shuffled(predicted, frames, np.random.default_rng(seed))
-        steps = (moved.frame - moved.x_px.astype(int)) % frames
-        assert len(set(steps)) == 1
-        assert min(steps[0], frames - steps[0]) >= max(frames // 4, 1)
-        assert (np.diff(moved.frame) >= 0).all()
-        assert sorted(moved.x_px) == sorted(predicted.x_px)
-
-
-def test_the_control_of_a_perfect_answer_is_chance() -> None:
-    rng = np.random.default_rng(5)
-    truth = uniform(rng, 400, 200, 8)
-    control = score(truth, shuffled(truth, 8, rng), 1.0, PIXEL_NM)
-    assert control.f1 == pytest.approx(0.03, abs=0.015)
-
-
-def test_one_frame_has_no_other_to_be_moved_to() -> None:
-    with pytest.raises(ValueError, match="at least 2 frames, found 1"):
-        shuffled(row(0), 1, np.random.default_rng(0))
+def test_the_interval_of_means_is_as_wide_as_its_standard_error_says() -> None:
+    rng = np.random.default_rng(1)
+    found = rng.binomial(100, 0.7, 60)
+    low, high = interval([Tally(int(n), 100, int(n), 100) for n in found], lambda t: summarise(t, 1).recall, rng)
+    assert high - low == pytest.approx(2 * 1.96 * found.std() / 100 / np.sqrt(60), rel=0.15)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.config import TrainConfig, resolve
+from model.config import resolve
 from model.normalisation import Intensities
-from model.prediction import predict
+from model.prediction.windows import Reading, predict
 
 SCALE = Intensities(0.0, 2.0)
 
@@ -28,8 +28,8 @@ class Echo:
         return np.concatenate([0 * x, before, x, after], axis=-1)
 
 
-def config(frames: int, **others: Any) -> TrainConfig:
-    return resolve({"model.frames": frames, "data.clip": "scale-only", "model.depth": 1} | others)
+def reading(frames: int, **others: Any) -> Reading:
+    return Reading(frames, "scale-only")._replace(**others)
 
 
 def movie(length: int, height: int = 5, width: int = 7) -> np.ndarray:
@@ -40,7 +40,7 @@ def movie(length: int, height: int = 5, width: int = 7) -> np.ndarray:
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6, 7, 11])
 @pytest.mark.parametrize("frames", [3, 5])
 def test_every_frame_is_answered_with_a_neighbour_on_both_sides(frames: int, length: int) -> None:
-    answer = predict(Echo(), movie(length), SCALE, config(frames))  # type: ignore[arg-type]
+    answer = predict(Echo(), movie(length), SCALE, reading(frames))  # type: ignore[arg-type]
     assert answer.shape == (length, 5, 7, 4)
     assert answer.dtype == np.float32
     own = np.arange(length)
@@ -50,31 +50,57 @@ def test_every_frame_is_answered_with_a_neighbour_on_both_sides(frames: int, len
 
 def test_windows_of_five_advance_by_three() -> None:
     network = Echo()
-    predict(network, movie(30), SCALE, config(5))  # type: ignore[arg-type]
+    predict(network, movie(30), SCALE, reading(5))  # type: ignore[arg-type]
     assert sum(shape[0] for shape in network.seen) == 10
 
 
 def test_a_single_frame_network_sees_each_frame_once() -> None:
     network = Echo()
-    answer = predict(network, movie(4), SCALE, config(1))  # type: ignore[arg-type]
+    answer = predict(network, movie(4), SCALE, reading(1))  # type: ignore[arg-type]
     assert answer[:, 0, 0, 2].tolist() == [0, 1, 2, 3]
     assert network.seen == [(4, 1, 5, 7, 1)]
 
 
 def test_large_frames_go_in_batches_of_one_shape() -> None:
     network = Echo()
-    small = config(3, **{"data.patch_px": 8, "training.batch_size": 2})
+    small = reading(3, pixels_at_once=256)
     answer = predict(network, movie(13, 8, 8), SCALE, small)  # type: ignore[arg-type]
     assert network.seen == [(4, 3, 8, 8, 1)] * 4
     assert answer[:, 0, 0, 2].tolist() == list(range(13))
 
 
 def test_the_clip_of_the_config_is_applied() -> None:
-    hard = config(1, **{"data.clip": "hard"})
+    hard = reading(1, clip="hard")
     assert predict(Echo(), movie(4), SCALE, hard)[:, 0, 0, 2].tolist() == [0, 1, 1, 1]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (0, 5, 7), (2, 0, 7)])
 def test_what_is_no_movie_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected a movie"):
-        predict(Echo(), np.zeros(shape), SCALE, config(3))  # type: ignore[arg-type]
+        predict(Echo(), np.zeros(shape), SCALE, reading(3))  # type: ignore[arg-type]
+
+
+def test_the_config_of_a_run_says_how_its_network_reads() -> None:
+    config = resolve({"model.frames": 5, "data.clip": "scale-only", "data.patch_px": 16, "training.batch_size": 4})
+    assert Reading.of(config) == Reading(5, "scale-only", 1, 2 * 4 * 16 * 16)
+
+
+class UpperLeft:
+    """Answers class 1 with the intensity of the pixel up and left of each, which no turned view agrees with."""
+
+    output_shape = (None, None, None, None, 4)
+
+    def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
+        moved = np.roll(x, (1, 1), axis=(2, 3))
+        return np.concatenate([0 * x, moved, 0 * x, 0 * x], axis=-1)
+
+
+@pytest.mark.parametrize(("symmetries", "corners"), [(1, 1), (4, 4), (8, 4)])
+def test_views_are_turned_back_before_they_are_averaged(symmetries: int, corners: int) -> None:
+    frames = np.zeros((1, 7, 9))
+    frames[0, 3, 4] = 2.0
+    scale = Intensities(-1.0, 1.0)
+    answer = predict(UpperLeft(), frames, scale, reading(1, symmetries=symmetries))[0, ..., 1]  # type: ignore[arg-type]
+    assert answer[4, 5] == pytest.approx(2.0 / corners)
+    assert answer.sum() == pytest.approx(2.0)
+    assert np.count_nonzero(answer) == corners

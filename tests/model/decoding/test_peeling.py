@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from model.decoder import decode
+from model.decoding.peeling import decode
 from model.emitters import Emitters
 from model.targets import count_map
 

@@ -1,0 +1,56 @@
+"""How crowded a movie is, and how the score depends on it; and the distance of two sets of points as a whole."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from model.config import CLASSES
+from model.emitters import Emitters, LabelledMovie
+from model.scoring.verdicts import Verdict
+from model.targets import count_map
+
+LOCAL_NM = 500.0
+"""Radius in which the density around an emitter is counted."""
+
+
+def field_density(movie: LabelledMovie, snr_threshold: float = 0.0) -> float:
+    """Emitters per frame and um² of the field, of those with at least this SNR."""
+    rows = int((movie.emitters.snr >= snr_threshold).sum())
+    return rows / (movie.frames.size * (movie.pixel_nm / 1000.0) ** 2)
+
+
+def local_density(movie: LabelledMovie) -> float:
+    """Mean number of other emitters within 500 nm of an emitter over that area, per um²; NaN without emitters."""
+    radius_px, emitters = LOCAL_NM / movie.pixel_nm, movie.emitters
+    if not emitters.rows:
+        return math.nan
+    tree = cKDTree(np.column_stack([emitters.x_px, emitters.y_px, emitters.frame * 3.0 * radius_px]))
+    neighbours = tree.count_neighbors(tree, radius_px) - emitters.rows
+    return float(neighbours) / emitters.rows / (math.pi * (LOCAL_NM / 1000.0) ** 2)
+
+
+def class_recall(movie: LabelledMovie, verdict: Verdict) -> NDArray[np.float64]:
+    """Share found of the reliable emitters in pixels with 1, 2 and 3+ emitters, (3,); NaN where there are none."""
+    emitters = movie.emitters
+    pixel = (emitters.frame, np.floor(emitters.y_px).astype(np.int64), np.floor(emitters.x_px).astype(np.int64))
+    held = count_map(emitters, movie.frames.shape)[pixel]  # (N,)
+    required = np.bincount(held[verdict.required], minlength=CLASSES)[1:]
+    found = np.bincount(held[verdict.found], minlength=CLASSES)[1:]
+    return np.where(required > 0, found / np.maximum(required, 1), np.nan)
+
+
+def rmsmd(truth: Emitters, predicted: Emitters, pixel_nm: float) -> float:
+    """Root mean square minimum distance of the two images as sets of points, frames united, nm.
+
+    `RMSMD² = (Σ_x min_y |x − y|² + Σ_y min_x |x − y|²) / (N + M)` (Sun 2018). One false point far away weighs much.
+    NaN where a set is empty.
+    """
+    if not truth.rows or not predicted.rows:
+        return math.nan
+    true, found = (np.column_stack([each.x_px, each.y_px]) for each in (truth, predicted))
+    there, back = cKDTree(found).query(true)[0], cKDTree(true).query(found)[0]
+    return pixel_nm * math.sqrt(float((there**2).sum() + (back**2).sum()) / (len(true) + len(found)))
