@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from model.config import SimulationConfig
+    from model.data_config import SimulationConfig
 
 INPUT_REFUSED = 2
 """Exit code where the input cannot be used."""
@@ -104,7 +104,8 @@ def simulate(out: Path, frames: int, size: int, seed: int, as_json: bool, **phys
 
     from model.errors import InputError
     from model.movies import write_movie
-    from model.simulator import simulate_movie, typical_scene
+    from model.scene import typical_scene
+    from model.simulator import simulate_movie
     from model.tables import write_thunderstorm
 
     density, pixel_nm = physics.pop("density"), physics.pop("pixel_nm")
@@ -123,7 +124,7 @@ def simulate(out: Path, frames: int, size: int, seed: int, as_json: bool, **phys
 
 
 def _simulation(structure: Any, camera: Any, photons: float, background: float) -> SimulationConfig:
-    from model.config import SimulationConfig
+    from model.data_config import SimulationConfig
 
     return SimulationConfig(
         structure=structure, camera=camera, photons=photons, background_min=background, background_max=background

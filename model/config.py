@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from model.data_config import DataConfig, SimulationConfig
+from model.group import Group
 
 SCHEMA_VERSION = 1
 CLASSES = 4
@@ -20,85 +23,6 @@ CLASSES = 4
 
 Scalar = bool | int | float | str | None
 """What an axis can hold."""
-
-
-class Group(BaseModel):
-    """A frozen group of fields that refuses unknown names and values of the wrong kind."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
-
-
-class DataConfig(Group):
-    """Where patches come from and which of their pixels count."""
-
-    source: Literal["simulated", "experimental", "mixed"] = "simulated"
-    """`experimental` needs `movie` and `table`; `mixed` draws `mix` of the patches from them."""
-    movie: str | None = None
-    """A TIFF movie, (T, Y, X)."""
-    table: str | None = None
-    """The localisations of that movie: ThunderSTORM CSV or rapidSTORM text."""
-    mix: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of experimental patches where `source` is `mixed`."""
-    validation_fraction: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
-    """Share of an experimental movie, its last block of frames, that is kept for validation."""
-    pixel_nm: Annotated[float, Field(ge=20, le=500)] = 100.0
-    """Edge of a camera pixel in the sample, nm."""
-    patch_px: Annotated[int, Field(ge=8, le=512)] = 32
-    """Edge of a training patch, px."""
-    low_snr: Literal["ignore", "background", "soft"] = "ignore"
-    """What a pixel near an emitter below `snr_threshold` is: left out, empty, or weighted by SNR."""
-    snr_threshold: Annotated[float, Field(ge=0, le=10)] = 2.0
-    """An emitter at or above it is reliable and has weight 1."""
-    clip: Literal["hard", "scale-only"] = "hard"
-    """Whether intensities beyond the percentiles are cut (`hard`) or only scaled."""
-    low_percentile: Annotated[float, Field(ge=0, le=50)] = 20.0
-    """Percentile of the whole stack that becomes −1."""
-    high_percentile: Annotated[float, Field(gt=50, le=100)] = 99.0
-    """Percentile of the whole stack that becomes +1."""
-
-    @model_validator(mode="after")
-    def _experimental_data_has_files(self) -> DataConfig:
-        if self.source != "simulated" and not (self.movie and self.table):
-            raise ValueError(f"source '{self.source}' needs both data.movie and data.table")
-        return self
-
-
-class SimulationConfig(Group):
-    """The microscope and the sample that simulated patches are drawn from."""
-
-    camera: Literal["emccd", "scmos"] = "emccd"
-    """Noise model; the presets stand in `model.camera`."""
-    structure: Literal["uniform", "filaments", "mixed"] = "mixed"
-    """How emitters lie: anywhere, along filaments, or half of the movies each."""
-    density_min_per_um2: Annotated[float, Field(gt=0, le=20)] = 0.2
-    """Lowest mean density of shining emitters per frame and um²; drawn log-uniformly."""
-    density_max_per_um2: Annotated[float, Field(gt=0, le=20)] = 4.0
-    """Highest mean density of shining emitters per frame and um²."""
-    photons: Annotated[float, Field(ge=50, le=100_000)] = 5000.0
-    """Mean photons of an emitter in a frame in which it shines throughout."""
-    photons_spread: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Standard deviation of the photons over their mean."""
-    background_min: Annotated[float, Field(ge=0, le=1000)] = 50.0
-    """Lowest background, photons per px and frame; drawn log-uniformly."""
-    background_max: Annotated[float, Field(ge=0, le=1000)] = 150.0
-    """Highest background, photons per px and frame."""
-    psf_sigma_min_px: Annotated[float, Field(ge=0.5, le=4)] = 1.0
-    """Narrowest point spread function, px."""
-    psf_sigma_max_px: Annotated[float, Field(ge=0.5, le=4)] = 1.2
-    """Widest point spread function, px."""
-    mean_on_frames: Annotated[float, Field(ge=0.2, le=50)] = 2.0
-    """Mean time that an emitter shines, frames."""
-
-    @model_validator(mode="after")
-    def _ranges_are_ordered(self) -> SimulationConfig:
-        for low, high in (
-            ("density_min_per_um2", "density_max_per_um2"),
-            ("background_min", "background_max"),
-            ("psf_sigma_min_px", "psf_sigma_max_px"),
-        ):
-            if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"{low} ({getattr(self, low):g}) is above {high} ({getattr(self, high):g})")
-        return self
 
 
 class ModelConfig(Group):

@@ -7,15 +7,14 @@ and has weight 1 whatever its brightness; what becomes of weaker ones is decided
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
 
 from model.camera import Camera
 from model.emitters import Emitters
+from model.optics import Optics, Widths, central_share
 from model.psf import own_pixel_share, pixel_shares
 
 Floats = NDArray[np.float64]
@@ -26,12 +25,6 @@ RING_PX = (5, 7)
 """Distances between which the local background and its noise are measured, px."""
 _MAD_TO_SIGMA = 1.4826
 _ROWS_AT_ONCE = 1 << 12
-
-
-def central_share(sigma_x_px: float | Floats, sigma_y_px: float | Floats) -> Floats:
-    """Share of the light on the central pixel of an emitter at that pixel's centre: 0.125 at sigma 1.09 px."""
-    half = 1.0 / (2.0 * math.sqrt(2.0))
-    return np.asarray(erf(half / np.asarray(sigma_x_px)) * erf(half / np.asarray(sigma_y_px)))
 
 
 def signal_to_noise(photons: Floats, background: float | Floats, share: float | Floats, camera: Camera) -> Floats:
@@ -51,22 +44,26 @@ def signal_to_noise(photons: Floats, background: float | Floats, share: float | 
     return np.asarray(signal / np.sqrt(camera.excess * (signal + stray) + camera.input_read_noise**2))
 
 
-def simulated_snr(emitters: Emitters, expected: Floats, sigma_px: float, camera: Camera) -> Floats:
+def simulated_snr(emitters: Emitters, expected: Floats, widths: Widths, optics: Optics, camera: Camera) -> Floats:
     """SNR of emitters within the field whose movie is known before noise.
 
     Args:
         emitters: rows within the field.
         expected: photons per px and frame of all light, background included, (T, Y, X).
-        sigma_px: standard deviation of the point spread function.
+        widths: of their images.
+        optics: the microscope's point spread function.
         camera: the camera that will see it.
 
     Returns:
         (N,); the light of the neighbours on the emitter's pixel counts as background.
     """
     lines, columns = np.floor(emitters.y_px).astype(int), np.floor(emitters.x_px).astype(int)
-    own = emitters.photons * own_pixel_share(emitters, sigma_px)
-    background = np.maximum(expected[emitters.frame, lines, columns] - own, 0.0)
-    return signal_to_noise(emitters.photons, background, central_share(sigma_px, sigma_px), camera)
+    own = (1.0 - optics.halo) * own_pixel_share(emitters, widths)
+    if optics.halo:
+        own += optics.halo * own_pixel_share(emitters, optics.blurred(widths))
+    background = np.maximum(expected[emitters.frame, lines, columns] - own * emitters.photons, 0.0)
+    share = optics.central_share(widths)
+    return signal_to_noise(emitters.photons, background, share, camera.at(lines, columns))
 
 
 def measured_snr(frames: NDArray[Any], emitters: Emitters, sigma_px: float) -> Floats:

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.camera import CAMERAS, Camera
-from model.config import DataConfig
-from model.curation import central_share, measured_snr, signal_to_noise
+from model.curation import measured_snr, signal_to_noise
+from model.data_config import DataConfig
 from model.emitters import Emitters, LabelledMovie
 from model.errors import InputError
 from model.inspection import rows_inside, split_frame
 from model.movies import open_movie
+from model.optics import central_share
 from model.tables import Table, read_table
 
 Floats = NDArray[np.float64]

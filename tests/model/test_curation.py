@@ -7,15 +7,12 @@ import pytest
 
 from model.camera import CAMERAS
 from model.config import SimulationConfig
-from model.curation import central_share, measured_snr, reflected, signal_to_noise, simulated_snr
+from model.curation import measured_snr, reflected, signal_to_noise, simulated_snr
 from model.emitters import Emitters
+from model.optics import Optics, central_share
 from model.psf import render
-from model.simulator import simulate_movie, typical_scene
-
-
-def test_the_central_pixel_holds_an_eighth_of_the_light_at_sigma_1_09() -> None:
-    assert central_share(1.09, 1.09) == pytest.approx(0.125, abs=0.001)
-    assert central_share(1.0, 1.4) == pytest.approx(np.sqrt(central_share(1.0, 1.0) * central_share(1.4, 1.4)))
+from model.scene import typical_scene
+from model.simulator import simulate_movie
 
 
 @pytest.mark.parametrize(
@@ -34,21 +31,53 @@ def test_snr_is_the_formula_worked_by_hand() -> None:
     assert signal_to_noise(np.array([400.0]), 50.0, 0.1, scmos)[0] == pytest.approx(expected)
 
 
+def known_snr(emitters: Emitters, background: float, optics: Optics) -> np.ndarray:
+    widths = optics.widths(emitters.z_nm)
+    light = render(emitters, (1, 16, 16), widths, optics) + background
+    return simulated_snr(emitters, light, widths, optics, CAMERAS["emccd"])
+
+
 def test_without_neighbours_the_background_is_the_background() -> None:
-    alone = Emitters.of([0], [8.2], [8.7], [900.0])
-    snr = simulated_snr(alone, render(alone, (1, 16, 16), 1.1) + 60.0, 1.1, CAMERAS["emccd"])
+    alone = Emitters.of([0], [8.2], [8.7], [900.0], z_nm=0.0)
+    snr = known_snr(alone, 60.0, Optics(1.1))
     assert snr == pytest.approx(signal_to_noise(np.array([900.0]), 60.0, central_share(1.1, 1.1), CAMERAS["emccd"]))
 
 
 def test_a_dim_emitter_under_a_bright_one_loses_its_snr_and_the_bright_one_does_not() -> None:
-    pair = Emitters.of([0, 0], [8.5, 9.5], [8.5, 8.5], [20_000.0, 400.0])
+    pair = Emitters.of([0, 0], [8.5, 9.5], [8.5, 8.5], [20_000.0, 400.0], z_nm=0.0)
     alone = pair.select(np.array([False, True]))
-    camera = CAMERAS["emccd"]
-    together = simulated_snr(pair, render(pair, (1, 16, 16), 1.1) + 60.0, 1.1, camera)
-    before = simulated_snr(alone, render(alone, (1, 16, 16), 1.1) + 60.0, 1.1, camera)
+    together = known_snr(pair, 60.0, Optics(1.1))
+    before = known_snr(alone, 60.0, Optics(1.1))
     assert together[1] < 1
     assert before[0] > 2
     assert together[0] > 30
+
+
+def test_the_own_light_of_a_halo_is_no_background() -> None:
+    optics = Optics(1.1, halo=0.3)
+    alone = Emitters.of([0], [8.2], [8.7], [900.0], z_nm=0.0)
+    share = optics.central_share(optics.widths(alone.z_nm))
+    assert known_snr(alone, 60.0, optics) == pytest.approx(
+        signal_to_noise(np.array([900.0]), 60.0, share, CAMERAS["emccd"]), rel=2e-3
+    )
+
+
+def test_out_of_focus_the_same_photons_have_a_lower_snr() -> None:
+    near, far = (Emitters.of([0], [8.5], [8.5], [900.0], z_nm=z) for z in (0.0, 600.0))
+    assert known_snr(far, 60.0, Optics(1.1))[0] < 0.5 * known_snr(near, 60.0, Optics(1.1))[0]
+
+
+def test_each_emitter_has_the_read_noise_of_its_own_pixel() -> None:
+    noise = np.ones((1, 16, 16))
+    noise[0, 8, 4] = 50.0
+    camera = CAMERAS["scmos"]._replace(read_noise=noise[0])
+    pair = Emitters.of([0, 0], [4.5, 12.5], [8.5, 8.5], 900.0, z_nm=0.0)
+    optics = Optics(1.0)
+    widths = optics.widths(pair.z_nm)
+    snr = simulated_snr(pair, render(pair, (1, 16, 16), widths), widths, optics, camera)
+    alone = signal_to_noise(np.array([900.0]), 0.0, central_share(1.0, 1.0), camera._replace(read_noise=50.0))
+    assert snr[0] == pytest.approx(alone[0], rel=1e-3)
+    assert snr[1] > 4 * snr[0]
 
 
 def test_the_measured_snr_of_isolated_emitters_agrees_with_the_true_one() -> None:

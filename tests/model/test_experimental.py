@@ -12,7 +12,8 @@ from model.config import DataConfig, SimulationConfig
 from model.errors import InputError
 from model.experimental import label, load_experimental
 from model.movies import write_movie
-from model.simulator import simulate_movie, typical_scene
+from model.scene import typical_scene
+from model.simulator import simulate_movie
 from model.tables import read_table, write_thunderstorm
 
 
