@@ -3,7 +3,8 @@
     python benchmarks/scoring.py
 
 The other one is what one would write first: for each frame the matrix of all distances, those beyond the radius made
-dear, and scipy's `linear_sum_assignment`. Both find the same number of pairs; its time grows with the third power of a frame's emitters.
+dear, and scipy's `linear_sum_assignment`. Both find the same number of pairs. Its time grows with the third power of
+the emitters in a frame.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from model.emitters import Emitters, LabelledMovie
+from model.emitters import Emitters
 from model.scoring.controls import shuffled
-from model.scoring.crowding import local_density, rmsmd
+from model.scoring.crowding import rmsmd
 from model.scoring.maps import pix8
 from model.scoring.matching import Pairing, match
 from model.scoring.scores import score
@@ -64,7 +65,6 @@ def _compare(truth: Emitters, predicted: Emitters, radius_px: float) -> None:
 
 
 def _rest(truth: Emitters, predicted: Emitters, shape: tuple[int, int, int]) -> None:
-    movie = LabelledMovie(np.broadcast_to(np.uint16(0), shape), truth, PIXEL_NM)
     counts = [count_map(each, shape) for each in (truth, predicted)]
     moved = shuffled(predicted, shape[0], np.random.default_rng(0))
     curated = Criterion(snr_threshold=2.0)
@@ -75,7 +75,6 @@ def _rest(truth: Emitters, predicted: Emitters, shape: tuple[int, int, int]) -> 
         "shuffled control": lambda: score(truth, moved, 2.5, PIXEL_NM, curated),
         "pix8": lambda: pix8(*counts),
         "RMSMD": lambda: rmsmd(truth, predicted, PIXEL_NM),
-        "local density": lambda: local_density(movie),
     }
     print("  " + ", ".join(f"{name} {_timed(step)[0]:.2f} s" for name, step in steps.items()))
 

@@ -23,9 +23,10 @@ from model.emitters import LabelledMovie
 from model.normalisation import Intensities, measure, normalise
 from model.patches import Purpose
 from model.prediction.windows import Reading, predict
+from model.scene import draw_scene
 from model.scoring.matching import match
 from model.scoring.verdicts import Criterion
-from model.simulator import draw_scene, simulate_movie
+from model.simulator import simulate_movie
 
 Floats = NDArray[np.float64]
 

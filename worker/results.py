@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 
+from model.card import write_card
 from model.config import TrainConfig
 from model.figures import draw_learning_curve, draw_overlay, typical_frame
 from model.scoring.verdicts import Criterion
@@ -23,9 +24,10 @@ def write_results(trained: Trained, config: TrainConfig, folder: Path) -> Iterat
     """Write the files into `folder`; gives each with its place among the run's artifacts."""
     network = folder / "model.keras"
     _save(trained.network, network)
+    write_card(network, trained.evaluation.card)
     yield network, "model"
     preprocessing = folder / "preprocessing.json"
-    preprocessing.write_text(json.dumps(_preprocessing(config, trained.evaluation.threshold), indent=2))
+    preprocessing.write_text(json.dumps(_preprocessing(config, trained.evaluation.card.threshold), indent=2))
     yield preprocessing, "model"
     curve = folder / "learning_curve.png"
     draw_learning_curve(_curves(trained.progress.history), curve)

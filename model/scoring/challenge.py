@@ -48,38 +48,27 @@ class ChallengeScores(NamedTuple):
     """Mean of the two; in a plane the lateral one."""
 
 
-def challenge_scores(
-    judged: Judged, depths_nm: tuple[Floats, Floats] | None = None, rules: Rules = CHALLENGE
-) -> ChallengeScores:
-    """Score a movie as the challenge does.
-
-    Args:
-        judged: the movie, its truth and the localisations.
-        depths_nm: z of the truths (N,) and of the localisations (M,), where a pair must agree in depth too.
-        rules: the constants.
-    """
+def challenge_scores(judged: Judged, rules: Rules = CHALLENGE) -> ChallengeScores:
+    """Score a movie as the challenge does; pairs must agree in depth too where it is known of all truths and finds."""
     movie = judged.movie
-    kept = [_off_border(each, movie.frames.shape, rules.border_nm / movie.pixel_nm) for each in _both(judged)]
-    truth, predicted = (each.select(rows) for each, rows in zip(_both(judged), kept, strict=True))
+    border_px = rules.border_nm / movie.pixel_nm
+    truth, predicted = (_inner(each, movie.frames.shape, border_px) for each in (movie.emitters, judged.predicted))
     depths = None
-    if depths_nm is not None:
-        depths = Depths(depths_nm[0][kept[0]], depths_nm[1][kept[1]], rules.axial_nm)
+    if all(each.rows and np.isfinite(each.z_nm).all() for each in (truth, predicted)):
+        depths = Depths(truth.z_nm, predicted.z_nm, rules.axial_nm)
     pairs = match(truth, predicted, rules.radius_nm / movie.pixel_nm, Pairing("greedy", depths=depths))
     lateral_nm = _rms(pairs.distance_px * movie.pixel_nm, rules.radius_nm)
     axial_nm = math.nan
     if depths is not None:
-        axial_nm = _rms(depths.truth_nm[pairs.truth] - depths.predicted_nm[pairs.predicted], rules.axial_nm)
+        axial_nm = _rms(truth.z_nm[pairs.truth] - predicted.z_nm[pairs.predicted], rules.axial_nm)
     return _scores(len(pairs.truth), truth.rows, predicted.rows, (lateral_nm, axial_nm), rules)
 
 
-def _both(judged: Judged) -> tuple[Emitters, Emitters]:
-    return judged.movie.emitters, judged.predicted
-
-
-def _off_border(emitters: Emitters, shape: tuple[int, ...], border_px: float) -> NDArray[np.bool_]:
-    inner = emitters.shifted(x_px=-border_px, y_px=-border_px)
-    reach = np.array(shape[1:]) - 2 * border_px
-    return np.asarray((inner.x_px >= 0) & (inner.x_px <= reach[1]) & (inner.y_px >= 0) & (inner.y_px <= reach[0]))
+def _inner(emitters: Emitters, shape: tuple[int, ...], border_px: float) -> Emitters:
+    """Those off the border."""
+    x, y = emitters.x_px - border_px, emitters.y_px - border_px
+    height, width = (size - 2 * border_px for size in shape[1:])
+    return emitters.select((x >= 0) & (x <= width) & (y >= 0) & (y <= height))
 
 
 def _rms(values: Floats, without: float) -> float:

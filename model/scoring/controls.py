@@ -30,7 +30,7 @@ def shuffled(predicted: Emitters, frames: int, rng: np.random.Generator) -> Emit
         raise ValueError(f"a control with shuffled frames needs at least 2 frames, found {frames}")
     least = max(frames // 4, 1)
     moved = (predicted.frame + rng.integers(least, frames - least, endpoint=True)) % frames
-    return Emitters.of(moved, predicted.x_px, predicted.y_px, predicted.photons, predicted.snr)
+    return Emitters.of(moved, *predicted[1:])
 
 
 def scattered(movie: LabelledMovie, rng: np.random.Generator) -> Emitters:

@@ -1,4 +1,4 @@
-"""How crowded a movie is, and how the score depends on it; and the distance of two sets of points as a whole."""
+"""How the score depends on crowding, and the distance of two sets of points as a whole."""
 
 from __future__ import annotations
 
@@ -12,25 +12,6 @@ from model.config import CLASSES
 from model.emitters import Emitters, LabelledMovie
 from model.scoring.verdicts import Verdict
 from model.targets import count_map
-
-LOCAL_NM = 500.0
-"""Radius in which the density around an emitter is counted."""
-
-
-def field_density(movie: LabelledMovie, snr_threshold: float = 0.0) -> float:
-    """Emitters per frame and um² of the field, of those with at least this SNR."""
-    rows = int((movie.emitters.snr >= snr_threshold).sum())
-    return rows / (movie.frames.size * (movie.pixel_nm / 1000.0) ** 2)
-
-
-def local_density(movie: LabelledMovie) -> float:
-    """Mean number of other emitters within 500 nm of an emitter over that area, per um²; NaN without emitters."""
-    radius_px, emitters = LOCAL_NM / movie.pixel_nm, movie.emitters
-    if not emitters.rows:
-        return math.nan
-    tree = cKDTree(np.column_stack([emitters.x_px, emitters.y_px, emitters.frame * 3.0 * radius_px]))
-    neighbours = tree.count_neighbors(tree, radius_px) - emitters.rows
-    return float(neighbours) / emitters.rows / (math.pi * (LOCAL_NM / 1000.0) ** 2)
 
 
 def class_recall(movie: LabelledMovie, verdict: Verdict) -> NDArray[np.float64]:

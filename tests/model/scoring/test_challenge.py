@@ -38,7 +38,9 @@ def test_a_plane_is_scored_by_its_lateral_efficiency() -> None:
 
 def test_pairs_in_a_volume_agree_within_500_nm_of_depth_and_axial_errors_weigh_half() -> None:
     both = [(20.0, 20.0), (40.0, 40.0)]
-    scores = challenge_scores(judged(both, both), (np.array([0.0, 0.0]), np.array([100.0, 501.0])))
+    flat = judged(both, both)
+    movie = flat.movie._replace(emitters=flat.movie.emitters._replace(z_nm=np.array([0.0, 0.0])))
+    scores = challenge_scores(Judged(movie, flat.predicted._replace(z_nm=np.array([100.0, 501.0]))))
     assert scores.jaccard == pytest.approx(1 / 3)
     assert scores.rmse_axial_nm == 100
     j = 100 - 100 / 3

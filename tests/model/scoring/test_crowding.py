@@ -1,4 +1,4 @@
-"""Densities, recall by crowding, and the distance of two point sets, by hand."""
+"""Recall by crowding, and the distance of two point sets, by hand."""
 
 from __future__ import annotations
 
@@ -8,30 +8,12 @@ import numpy as np
 import pytest
 
 from model.emitters import Emitters, LabelledMovie
-from model.scoring.crowding import class_recall, field_density, local_density, rmsmd
+from model.scoring.crowding import class_recall, rmsmd
 from model.scoring.verdicts import judge
 
 
 def movie(emitters: Emitters, frames: int = 2, edge_px: int = 100) -> LabelledMovie:
     return LabelledMovie(np.zeros((frames, edge_px, edge_px), np.uint16), emitters, 100.0)
-
-
-def test_the_density_of_a_field_counts_rows_per_frame_and_area() -> None:
-    emitters = Emitters.of([0, 0, 1], 5.0, 5.0, snr=[1.0, 3.0, 3.0])
-    assert field_density(movie(emitters)) == pytest.approx(3 / 2 / 100)
-    assert field_density(movie(emitters), 2.0) == pytest.approx(2 / 2 / 100)
-
-
-def test_the_local_density_of_even_points_is_that_of_the_field() -> None:
-    rng = np.random.default_rng(0)
-    emitters = Emitters.of(np.repeat([0, 1], 300), *rng.uniform(0, 100, (2, 600)))
-    assert local_density(movie(emitters)) == pytest.approx(3.0, rel=0.12)  # less at the border
-
-
-def test_only_neighbours_of_the_same_frame_are_local() -> None:
-    pair = Emitters.of([0, 0, 1], [10.0, 12.0, 10.0], 10.0)
-    assert local_density(movie(pair)) == pytest.approx(2 / 3 / (math.pi * 0.25))
-    assert math.isnan(local_density(movie(Emitters.none())))
 
 
 def test_recall_is_told_by_how_many_share_a_pixel() -> None:
