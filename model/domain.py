@@ -190,7 +190,7 @@ class Domain:
         return Surprise(float(distances[NEIGHBOURS - 1]), self.limit, self._reasons(movie))
 
     def _whitened(self, movies: Floats) -> Floats:
-        return ((movies - self._centre) / self._spread) @ self._whitening
+        return np.asarray((movies - self._centre) / self._spread @ self._whitening)
 
     def _reasons(self, movie: Floats) -> tuple[str, ...]:
         low, high = self.movies.min(axis=0), self.movies.max(axis=0)
@@ -209,7 +209,7 @@ def _whitening(standard: Floats) -> Floats:
 
 
 def _distances(some: Floats, others: Floats) -> Floats:
-    return np.sqrt(((some[:, None] - others) ** 2).mean(axis=2))
+    return np.asarray(np.sqrt(((some[:, None] - others) ** 2).mean(axis=2)))
 
 
 def measured(image: NDArray[Any], probability: NDArray[Any]) -> Floats:

@@ -141,3 +141,21 @@ def _draw_rings(axes: Axes, emitters: Emitters, radius_px: float, colour: str) -
 
 def _write(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+
+
+def draw_quick_look(image: NDArray[Any], expected: NDArray[Any], candidates: Emitters, title: str, path: Path) -> None:
+    """Write one raw frame (Y, X) with its candidates, beside the emitters that are expected in each pixel (Y, X)."""
+    figure = Figure(figsize=(12.0, 6.4), dpi=DOTS_PER_INCH, layout="constrained")
+    raw, counts = figure.subplots(1, 2, sharex=True, sharey=True)
+    low, high = np.percentile(image, (1, 99.8))
+    height, width = image.shape
+    style = {"extent": (0, width, height, 0), "interpolation": "nearest"}
+    raw.imshow(image, cmap="gray_r", vmin=low, vmax=low + HEADROOM * max(high - low, 1e-9), **style)
+    size = float(np.clip(900 / max(height, width), 1.5, 26))
+    raw.scatter(candidates.x_px, candidates.y_px, marker="x", s=size, linewidths=1.0, color=HIT)
+    raw.set(xlabel="x (px)", ylabel="y (px)", title=f"{candidates.rows} candidates")
+    shown = counts.imshow(expected, cmap="magma", vmin=0, vmax=max(1.0, float(expected.max())), **style)
+    counts.set(xlabel="x (px)", title="expected emitters per px")
+    figure.colorbar(shown, ax=counts, shrink=0.8)
+    figure.suptitle(title, fontsize=11)
+    _write(figure, path)

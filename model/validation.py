@@ -21,12 +21,12 @@ from model.decoding.thresholds import Mapped, choose_threshold
 from model.domain import LEAST_MOVIES, Domain, measured
 from model.emitters import LabelledMovie
 from model.normalisation import Intensities, measure, normalise
-from model.patches import Purpose
 from model.prediction.windows import Reading, predict
 from model.scene import draw_scene
 from model.scoring.matching import match
 from model.scoring.verdicts import Criterion
 from model.simulator import simulate_movie
+from model.streams import Purpose
 
 Floats = NDArray[np.float64]
 

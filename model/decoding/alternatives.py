@@ -46,4 +46,4 @@ def _centroids(padded: NDArray[np.float64], peak: NDArray[np.bool_]) -> NDArray[
     held = padded[y[:, None, None] + beside[:, None], x[:, None, None] + beside]  # (N, 3, 3)
     lever = (beside - 1) / held.sum(axis=(1, 2))[:, None]  # (N, 3)
     offset = [(held.sum(axis=axis) * lever).sum(axis=1) for axis in (1, 2)]
-    return np.column_stack([x, y]) + 0.5 + np.stack(offset, axis=1)
+    return np.asarray(np.column_stack([x, y]) + 0.5 + np.stack(offset, axis=1))

@@ -124,7 +124,7 @@ def _solve(windows: Windows, weight: Floats, slopes: Floats, precision: Floats, 
 
     def curved(direction: Floats) -> Floats:
         image = windows.spread((slopes * direction[:, :, None]).sum(axis=0))
-        return (windows.gather(weight * image) * slopes).sum(axis=2) + precision[:, None] * direction
+        return np.asarray((windows.gather(weight * image) * slopes).sum(axis=2) + precision[:, None] * direction)
 
     change, left = np.zeros_like(pull), pull
     better = np.einsum("nab,bn->an", inverse, left)

@@ -50,7 +50,7 @@ class Windows(NamedTuple):
     def spread(self, light: Floats) -> Floats:
         """The movie (T, Y, X) that windows of light (N, W W) add up to; what falls outside of it is lost."""
         image = np.bincount(self.pixels.ravel(), light.ravel(), int(np.prod(self.padded))).reshape(self.padded)
-        return image[:, self.reach : -self.reach, self.reach : -self.reach]
+        return np.asarray(image[:, self.reach : -self.reach, self.reach : -self.reach], np.float64)
 
     def gather(self, movie: Floats) -> Floats:
         """The pixels (N, W W) of a movie (T, Y, X) around each emitter; 0 outside of it."""

@@ -57,7 +57,7 @@ def _nearest(emitters: Emitters, optics: Optics) -> NDArray[np.int64]:
 def _bounds(fitted: Fitted, near: NDArray[np.int64], optics: Optics) -> Floats:
     """Standard deviations (3, N) of the first of each row."""
     own = fitted.emitters.select(near[:, 0])
-    windows = Windows.around(own, fitted.weight.shape, optics.sigma_px)  # type: ignore[arg-type]
+    windows = Windows.around(own, fitted.weight.shape, optics.sigma_px)
     slopes = []
     for column in near.T:
         other = fitted.emitters.select(column)
@@ -68,4 +68,5 @@ def _bounds(fitted: Fitted, near: NDArray[np.int64], optics: Optics) -> Floats:
     missing = np.repeat(near < 0, 3, axis=1)
     diagonal = np.arange(len(every))
     information[:, diagonal, diagonal] += np.where(missing, 1.0, 1e-12)
-    return np.sqrt(np.abs(np.diagonal(np.linalg.pinv(information, hermitian=True), axis1=1, axis2=2)[:, :3])).T
+    variance = np.diagonal(np.linalg.pinv(information, hermitian=True), axis1=1, axis2=2)[:, :3]  # (N, 3)
+    return np.asarray(np.sqrt(np.abs(variance)).T)

@@ -34,6 +34,12 @@ class Paths(NamedTuple):
         return cls(*(folder / f"{stem}.{name}" for name in names))
 
 
+def stem_of(movie: Path) -> str:
+    """What the outputs of a movie are named after: its name without the ending."""
+    name = movie.name.lower()
+    return movie.name[: -len(".ome.tif")] if name.endswith(".ome.tif") else movie.stem
+
+
 class MapFile:
     """A probability map (T, 4, Y, X) on disk, float32 OME-TIFF, filled in any order of frames."""
 
@@ -62,7 +68,9 @@ class MapFile:
 def _create_map(path: Path, shape: tuple[int, ...], pixel_nm: float) -> None:
     size = {"PhysicalSizeX": pixel_nm, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": pixel_nm, "PhysicalSizeYUnit": "nm"}
     metadata = {"axes": "TCYX", "Channel": {"Name": list(CHANNELS)}, **size}
-    tifffile.imwrite(path, shape=shape, dtype="<f4", ome=True, bigtiff=True, metadata=metadata, photometric="minisblack")
+    tifffile.imwrite(
+        path, shape=shape, dtype="<f4", ome=True, bigtiff=True, metadata=metadata, photometric="minisblack"
+    )
 
 
 def _is_map(path: Path, shape: tuple[int, ...]) -> bool:

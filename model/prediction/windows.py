@@ -88,7 +88,7 @@ def _views(model: keras.Model, images: NDArray[np.float32], symmetries: int) -> 
             view = np.rot90(images[..., ::-1] if mirrored else images, turns, axes=(2, 3))
             answer = np.asarray(model.predict_on_batch(np.ascontiguousarray(view)[..., None]))
             back = np.rot90(answer, -turns, axes=(2, 3))
-            yield (back[:, :, :, ::-1] if mirrored else back) / np.float32(symmetries)
+            yield np.asarray((back[:, :, :, ::-1] if mirrored else back) / symmetries, np.float32)
 
 
 def _add(

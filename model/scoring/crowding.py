@@ -33,5 +33,5 @@ def rmsmd(truth: Emitters, predicted: Emitters, pixel_nm: float) -> float:
     if not truth.rows or not predicted.rows:
         return math.nan
     true, found = (np.column_stack([each.x_px, each.y_px]) for each in (truth, predicted))
-    there, back = cKDTree(found).query(true)[0], cKDTree(true).query(found)[0]
-    return pixel_nm * math.sqrt(float((there**2).sum() + (back**2).sum()) / (len(true) + len(found)))
+    both = np.concatenate([cKDTree(found).query(true)[0], cKDTree(true).query(found)[0]])
+    return pixel_nm * math.sqrt(float((both**2).mean()))

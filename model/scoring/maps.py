@@ -42,7 +42,7 @@ def _units(counts: NDArray[Any]) -> NDArray[np.float64]:
     """One point for each counted emitter, (N, 3), frames out of each other's reach."""
     occupied = np.argwhere(counts > 0)
     points = np.repeat(occupied, counts[tuple(occupied.T)].astype(np.int64), axis=0)
-    return points * np.array([3.0, 1.0, 1.0])
+    return np.asarray(points * np.array([3.0, 1.0, 1.0]))
 
 
 def confusion(true_counts: NDArray[Any], probability: NDArray[Any]) -> NDArray[np.int64]:

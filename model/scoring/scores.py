@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.emitters import Emitters
 from model.scoring.verdicts import MATCHED, Criterion, Verdict, judge
@@ -39,7 +40,13 @@ class Tally(NamedTuple):
 
     def plus(self, other: Tally) -> Tally:
         """Both together."""
-        return Tally(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return Tally.of(np.add(self, other))
+
+    @classmethod
+    def of(cls, numbers: Sequence[float] | NDArray[np.float64]) -> Tally:
+        """The tally of its numbers in order."""
+        found, truths, hits, predictions, squared_nm2, weak = numbers
+        return cls(int(found), int(truths), int(hits), int(predictions), float(squared_nm2), int(weak))
 
 
 class Scores(NamedTuple):
@@ -132,6 +139,6 @@ def interval(
         raise ValueError("an interval needs at least one movie, found none")
     draws = rng.integers(0, len(tallies), (RESAMPLES, len(tallies)))
     sums = np.asarray(tallies, np.float64)[draws].sum(axis=1)  # (RESAMPLES, counts)
-    values = [statistic(Tally(*(int(each) for each in row[:4]), row[4], int(row[5]))) for row in sums]
+    values = [statistic(Tally.of(row)) for row in sums]
     low, high = np.quantile(values, ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2))
     return float(low), float(high)

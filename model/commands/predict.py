@@ -1,0 +1,145 @@
+"""`model predict`: movies through a network, into maps, tables and a picture each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from model.commands.messages import INPUT_REFUSED, refuse
+
+if TYPE_CHECKING:
+    from model.prediction.streaming import Network
+
+
+@click.command()
+@click.argument("movies", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MOVIE…")
+@click.option("--model", "reference", help="A .keras file, models:/NAME@ALIAS or runs:/ID; none: the one that ships.")
+@click.option("--out", default="predictions", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--pixel-nm", type=click.FloatRange(20, 500), help="Edge of a pixel where the file does not say, nm.")
+@click.option("--threshold", type=click.FloatRange(0.01, 1), help="τ of the decoder instead of the network's own.")
+@click.option(
+    "--photons-per-count",
+    default=0.1667,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Photons that one count above the baseline stands for; of an EMCCD with 45 e per count and gain 300.",
+)
+@click.option(
+    "--sigma-px",
+    default=1.1,
+    show_default=True,
+    type=click.FloatRange(0.5, 4),
+    help="Standard deviation of the point spread function, px; for the photons alone.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each movie.")
+def predict(movies: tuple[Path, ...], reference: str | None, out: Path, as_json: bool, **options: Any) -> None:
+    """Find the emitters of each MOVIE, of any length and size.
+
+    Writes into --out, each named after its movie: .counts.ome.tif, the probability of 0, 1, 2 and 3+ emitters in each
+    pixel; .thunderstorm.csv and .picasso.hdf5 with .yaml, the candidates; .png, a quick look; .prediction.json, how far
+    it is and whether the movie looks like what the network was trained on. Interrupted, the same call goes on where it
+    stopped. A movie that cannot be read is told of, and the rest is done; the exit code is 2 then.
+
+    \b
+    Examples:
+      model predict movie.tif --pixel-nm 100
+      model predict *.tif --model models:/wolf@champion --out results
+    """
+    from model.errors import InputError
+
+    try:
+        network = _network(reference, options.pop("threshold"))
+        stems = _stems(movies)
+    except InputError as error:
+        refuse(str(error), as_json)
+    out.mkdir(parents=True, exist_ok=True)
+    refused = 0
+    for stem, path in stems.items():
+        try:
+            told = _predict(network, path, out, stem, options)
+        except InputError as error:
+            refused, told = refused + 1, {"movie": str(path), "error": str(error)}
+        click.echo(json.dumps(told) if as_json else _sentence(told), err="error" in told and not as_json)
+    if refused:
+        raise SystemExit(INPUT_REFUSED)
+
+
+def _network(reference: str | None, threshold: float | None) -> Network:
+    from model.card import load_network
+    from model.prediction.journal import file_digest
+    from model.prediction.streaming import Network
+    from model.registry import find_network
+
+    path = find_network(reference)
+    model, card = load_network(path)
+    return Network(model, card if threshold is None else card._replace(threshold=threshold), file_digest(path))
+
+
+def _stems(movies: tuple[Path, ...]) -> dict[str, Path]:
+    from model.errors import InputError
+    from model.prediction.outputs import stem_of
+
+    stems: dict[str, Path] = {}
+    for path in movies:
+        stem = stem_of(path)
+        if stem in stems:
+            raise InputError(
+                f"{stems[stem]} and {path} would both be written to {stem}.*; predict them into two folders (--out)"
+            )
+        stems[stem] = path
+    return stems
+
+
+def _predict(network: Network, path: Path, out: Path, stem: str, options: dict[str, Any]) -> dict[str, Any]:
+    from model.movies import open_movie
+    from model.prediction.outputs import Paths
+    from model.prediction.photons import Scale
+    from model.prediction.pictures import draw_prediction
+    from model.prediction.streaming import Task, predict_file
+
+    with open_movie(path) as movie:
+        pixel_nm = _pixel_nm(path, options["pixel_nm"], movie.pixel_nm)
+        scale = Scale(options["photons_per_count"], options["sigma_px"])
+        task = Task(movie, Paths.of(out, stem), pixel_nm, scale)
+        with _progress(path.name) as progress:
+            journal = predict_file(network, task, progress)
+        draw_prediction(task, network.card.threshold, journal)
+    found = {"movie": str(path), "frames": journal.frames, "localisations": journal.localisations}
+    return found | {"low": journal.low, "high": journal.high, "domain": journal.domain}
+
+
+def _pixel_nm(path: Path, given: float | None, stated: float | None) -> float:
+    from model.errors import InputError
+
+    if given is None and stated is None:
+        raise InputError(f"{path} does not say how large its pixels are; give their edge with --pixel-nm")
+    return given or stated or 0.0
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not Console(stderr=True).is_terminal) as bar:
+        line = bar.add_task(name, total=None)
+        yield lambda done, frames: bar.update(line, completed=done, total=frames)
+
+
+def _sentence(told: dict[str, Any]) -> str:
+    if "error" in told:
+        return f"Error: {told['error']}"
+    found = f"{told['movie']}: {told['localisations']:,} localisations in {told['frames']:,} frames"
+    domain = told["domain"]
+    if domain is None:
+        return f"{found}; the network does not know what it was trained on, so look at the picture"
+    if not domain["out_of_domain"]:
+        return f"{found}; in domain ({domain['distance']:.2f}, usual up to {domain['limit']:.2f})"
+    reasons = "; ".join(domain["reasons"]) or "an unusual combination of usual traits"
+    return f"{found}; OUT OF DOMAIN ({domain['distance']:.2f}, usual up to {domain['limit']:.2f}): {reasons}"
