@@ -90,14 +90,14 @@ def _peak_of_a_child(config: Any) -> int:
 
 
 def _train(config: Any) -> int:
-    from worker.checkpoint import Checkpoints
+    from model.checkpoint import Checkpoints
+    from model.training import Listener, train
     from worker.memory import peak_mib
     from worker.results import write_results
-    from worker.training import Listener, train
 
     with tempfile.TemporaryDirectory() as folder:
         listener = Listener(lambda _: None, lambda *_: None, lambda _: None)
-        trained = train(config, Checkpoints(Path(folder), "run", "token"), Unhindered(), listener)  # type: ignore[arg-type]
+        trained = train(config, Checkpoints(Path(folder), "run", "token"), lambda: None, listener)
         list(write_results(trained, config, Path(folder)))
     return peak_mib()
 

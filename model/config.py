@@ -88,6 +88,8 @@ class TrainConfig(Group):
 SEED_PATH = "training.seed"
 PRESET_PATH = "loss.preset"
 PARENT_PATH = "training.init_from"
+RUNS = "runs:/"
+"""What a parent that is an MLflow run's model begins with; its id follows."""
 
 METRICS: dict[str, Literal["maximize", "minimize"]] = {
     "val_loss": "minimize",
