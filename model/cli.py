@@ -1,6 +1,6 @@
-"""The `model` command: look at real input before a sweep, and make simulated movies to look at.
+"""The `model` command: look at real input before a sweep, make simulated movies to look at, and train one network.
 
-Nothing heavy is imported before a command needs it, and TensorFlow never.
+Nothing heavy is imported before a command needs it, and TensorFlow by `train` alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+from model.train_command import train
 
 if TYPE_CHECKING:
     from model.data_config import SimulationConfig
@@ -25,13 +27,17 @@ _pixel_nm = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The science of HD-SMLM: simulated movies, and whether real ones can be trained on.
+    """The science of HD-SMLM: simulated movies, whether real ones can be trained on, and single trainings.
 
     \b
     Examples:
       model check --movie images.tif --table localisations.csv --pixel-nm 133
       model simulate dense.tif --density 4 --structure filaments
+      model train --out wide --set model.base_filters=32
     """
+
+
+main.add_command(train)
 
 
 @main.command()

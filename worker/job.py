@@ -16,13 +16,13 @@ from types import MappingProxyType
 import keras
 
 from model.checkpoint import Checkpoints, EpochRecord, Progress
+from model.results import write_results
 from model.training import Listener, train
 from worker.accelerator import cap_accelerator
 from worker.control import Control
 from worker.failures import CancelledError, ReleasedError, classify
 from worker.link import Link, RedisError, connect
 from worker.memory import CPU, peak_mib
-from worker.results import write_results
 from worker.settings import WorkerSettings, from_environment
 from worker.spec import ReportKind, RunSpec
 from worker.tracking import Experiment, Tracker
