@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from model.config import TrainConfig
 from model.curation import reflected
 from model.normalisation import Intensities, normalise
+from model.symmetries import mean_answer
 
 TRAINING_BATCHES_AT_ONCE = 2
 """Pixels that the network sees in one call, in training batches: it keeps less for each than training does."""
@@ -36,7 +37,7 @@ def predict(
     probability = np.empty((*frames.shape, model.output_shape[-1]), np.float32)  # (T, Y, X, 4)
     for windows in _batches(len(frames), config.model.frames, _windows_at_once(frames[0].size, config)):
         seen = normalise(frames[reflected(windows, len(frames))], intensities, config.data.clip)  # (B, W, Y, X)
-        answer = np.asarray(model.predict_on_batch(seen[..., None]))  # (B, W, Y, X, 4)
+        answer = mean_answer(model.predict_on_batch, seen[..., None], config.evaluation.symmetries)  # (B, W, Y, X, 4)
         _keep(windows, answer, probability)
     return probability
 
