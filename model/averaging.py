@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 
 class JudgedByMean(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
@@ -16,7 +18,7 @@ class JudgedByMean(keras.callbacks.Callback):  # type: ignore[misc, unused-ignor
 
     def __init__(self) -> None:
         super().__init__()
-        self._own: list[Any] = []
+        self._own: list[NDArray[np.float32]] = []
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Put the mean in place."""
@@ -36,13 +38,25 @@ class JudgedByMean(keras.callbacks.Callback):  # type: ignore[misc, unused-ignor
         self._restore()
 
     def _remember(self) -> None:
-        self._own = [keras.ops.convert_to_numpy(weight) for weight in self.model.trainable_variables]
+        self._own = _copies(self.model)
 
     def _restore(self) -> None:
-        for weight, own in zip(self.model.trainable_variables, self._own, strict=True):
-            weight.assign(own)
+        _assign(self.model, self._own)
 
 
 def put_mean_in_place(network: keras.Model) -> None:
-    """Overwrite the weights of a compiled network with their running mean; nothing where its optimiser keeps none."""
+    """Overwrite the weights of a compiled network with their running mean; nothing where its optimiser keeps none.
+
+    Assigned once more as copies: on JAX weight and mean would be one array, which the next step consumes.
+    """
     network.optimizer.finalize_variable_values(network.trainable_variables)
+    _assign(network, _copies(network))
+
+
+def _copies(network: keras.Model) -> list[NDArray[np.float32]]:
+    return [np.array(keras.ops.convert_to_numpy(weight)) for weight in network.trainable_variables]
+
+
+def _assign(network: keras.Model, values: list[NDArray[np.float32]]) -> None:
+    for weight, value in zip(network.trainable_variables, values, strict=True):
+        weight.assign(value)
