@@ -1,6 +1,6 @@
-"""The `model` command: look at real input before a sweep, simulate movies, find what is in them.
+"""The `model` command: look at real input before a sweep, simulate movies, train one network, find emitters.
 
-Nothing heavy is imported before a command needs it, and TensorFlow never.
+Nothing heavy is imported before a command needs it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.commands.messages import refuse, table
+from model.commands.messages import listing, refuse
 from model.commands.predict import predict
+from model.train_command import train
 
 if TYPE_CHECKING:
     from model.data_config import SimulationConfig
@@ -25,17 +26,19 @@ _pixel_nm = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The science of HD-SMLM: look at movies, simulate them, and find what is in them.
+    """The science of HD-SMLM: look at movies, simulate them, train one network, and find emitters.
 
     \b
     Examples:
       model check --movie images.tif --table localisations.csv --pixel-nm 133
       model simulate dense.tif --density 4 --structure filaments
+      model train --out wide --set model.base_filters=32
       model predict movie.tif --pixel-nm 100
     """
 
 
 main.add_command(predict)
+main.add_command(train)
 
 
 @main.command()
@@ -73,7 +76,7 @@ def check(movie: Path, table: Path, as_json: bool, **limits: Any) -> None:
         found = check_inputs(movie, table, **limits)._asdict()
     except InputError as error:
         refuse(str(error), as_json)
-    click.echo(json.dumps(found) if as_json else table(found))
+    click.echo(json.dumps(found) if as_json else listing(found))
 
 
 @main.command()
@@ -124,7 +127,7 @@ def simulate(out: Path, frames: int, size: int, seed: int, as_json: bool, **phys
     except (InputError, OSError) as error:
         refuse(str(error), as_json)
     made = {"movie": str(out), "truth": str(truth), "frames": frames, "size_px": size, "emitters": movie.emitters.rows}
-    click.echo(json.dumps(made) if as_json else table(made))
+    click.echo(json.dumps(made) if as_json else listing(made))
 
 
 def _simulation(structure: Any, camera: Any, photons: float, background: float) -> SimulationConfig:

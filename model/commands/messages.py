@@ -19,7 +19,7 @@ def refuse(sentence: str, as_json: bool) -> NoReturn:
     raise SystemExit(INPUT_REFUSED)
 
 
-def table(values: dict[str, Any]) -> str:
+def listing(values: dict[str, Any]) -> str:
     """A line for each value."""
     return "\n".join(f"{name:<14}{_text(value)}" for name, value in values.items())
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from model.config import TrainConfig
 from model.curation import reflected
 from model.normalisation import Intensities, normalise
+from model.symmetries import mean_answer
 
 TRAINING_BATCHES_AT_ONCE = 2
 """Pixels that the network sees in one call, in training batches: it keeps less for each than training does."""
@@ -30,7 +31,7 @@ class Reading(NamedTuple):
     """T, consecutive frames read at once."""
     clip: Literal["hard", "scale-only"]
     symmetries: int = 1
-    """Views whose probabilities are averaged: 1: as it is; 4: also turned; 8: also turned and mirrored."""
+    """Views whose probabilities are averaged, see `model.symmetries`."""
     pixels_at_once: int = 1 << 18
     """Pixels of windows, each counted in one frame, that go into one call; one window at least."""
 
@@ -38,7 +39,7 @@ class Reading(NamedTuple):
     def of(cls, config: TrainConfig) -> Reading:
         """As a config trains it."""
         pixels = TRAINING_BATCHES_AT_ONCE * config.training.batch_size * config.data.patch_px**2
-        return cls(config.model.frames, config.data.clip, pixels_at_once=pixels)
+        return cls(config.model.frames, config.data.clip, config.evaluation.symmetries, pixels)
 
     @property
     def margin(self) -> int:
@@ -63,11 +64,11 @@ def predict(
 def predict_between(model: keras.Model, seen: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:
     """Probability maps (T, Y, X, 4) of the frames of a scaled movie (T + 2 margin, Y, X) but those of its margin."""
     length = len(seen) - 2 * reading.margin
-    probability = np.zeros((length, *seen.shape[1:], model.output_shape[-1]), np.float32)  # (T, Y, X, 4)
+    probability = np.empty((length, *seen.shape[1:], model.output_shape[-1]), np.float32)  # (T, Y, X, 4)
     for windows in _batches(length, reading, seen[0].size):
         images = seen[np.minimum(windows, len(seen) - 1)]  # (B, W, Y, X)
-        for answer in _views(model, images, reading.symmetries):
-            _add(windows, answer, probability, reading)
+        answer = mean_answer(model.predict_on_batch, images[..., None], reading.symmetries)  # (B, W, Y, X, 4)
+        _keep(windows, answer, probability, reading)
     return probability
 
 
@@ -81,20 +82,10 @@ def _batches(length: int, reading: Reading, frame_px: int) -> Iterator[NDArray[n
         yield (first + np.arange(at_once))[:, None] * stride + np.arange(reading.frames)
 
 
-def _views(model: keras.Model, images: NDArray[np.float32], symmetries: int) -> Iterator[NDArray[np.float32]]:
-    """The network's answer (B, W, Y, X, 4) to each view, turned back and divided by their number."""
-    for turns in range(symmetries if symmetries < 8 else 4):
-        for mirrored in (False, True) if symmetries == 8 else (False,):
-            view = np.rot90(images[..., ::-1] if mirrored else images, turns, axes=(2, 3))
-            answer = np.asarray(model.predict_on_batch(np.ascontiguousarray(view)[..., None]))
-            back = np.rot90(answer, -turns, axes=(2, 3))
-            yield np.asarray((back[:, :, :, ::-1] if mirrored else back) / symmetries, np.float32)
-
-
-def _add(
+def _keep(
     windows: NDArray[np.int64], answer: NDArray[np.float32], probability: NDArray[np.float32], reading: Reading
 ) -> None:
     inner = slice(reading.margin, reading.frames - reading.margin)
     kept, answered = windows[:, inner].ravel() - reading.margin, answer[:, inner].reshape(-1, *answer.shape[2:])
     within = kept < len(probability)
-    probability[kept[within]] += answered[within]
+    probability[kept[within]] = answered[within]

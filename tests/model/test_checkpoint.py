@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from model.build import build_compiled
+from model.checkpoint import Checkpoints, Progress
 from model.config import resolve
-from worker.checkpoint import Checkpoints, Progress
-from worker.results import _save
+from model.results import _save
 
 SHARES = [0.9, 0.05, 0.03, 0.02]
 
@@ -24,9 +24,9 @@ import json, sys, tempfile
 from pathlib import Path
 from model.build import build_compiled
 from model.config import resolve
-from worker.checkpoint import Checkpoints, Progress
+from model.checkpoint import Checkpoints, Progress
 from worker.memory import MIB, peak_mib
-from worker.results import _save
+from model.results import _save
 network = build_compiled(resolve({"model.depth": 4, "model.base_filters": 32}), json.loads(sys.argv[1]), 10)
 network.optimizer.build(network.trainable_variables)
 variables = [*network.variables, *network.optimizer.variables]

@@ -11,11 +11,11 @@ from pathlib import Path
 import keras
 
 from model.card import write_card
+from model.checkpoint import EpochRecord
 from model.config import TrainConfig
 from model.figures import draw_learning_curve, draw_overlay, typical_frame
 from model.scoring.verdicts import Criterion
-from worker.checkpoint import EpochRecord
-from worker.training import Trained
+from model.training import Trained
 
 _CURVES = ("loss", "val_loss", "learning_rate")
 
@@ -38,7 +38,7 @@ def write_results(trained: Trained, config: TrainConfig, folder: Path) -> Iterat
 
 
 def _save(network: keras.Model, path: Path) -> None:
-    """Write Keras' archive from a folder, as `worker.checkpoint` explains."""
+    """Write Keras' archive from a folder, as `model.checkpoint` explains."""
     folder = path.with_suffix(".parts")
     network.save(folder, zipped=False)
     with zipfile.ZipFile(path, "w") as archive:
