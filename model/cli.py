@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from model.commands.evaluate import evaluate
+from model.commands.fit import fit
 from model.commands.messages import listing, refuse
 from model.commands.predict import predict
 from model.train_command import train
@@ -34,11 +36,13 @@ def main() -> None:
       model simulate dense.tif --density 4 --structure filaments
       model train --out wide --set model.base_filters=32
       model predict movie.tif --pixel-nm 100
+      model fit movie.tif --pixel-nm 100
+      model evaluate movie.tif truth.csv --pixel-nm 100
     """
 
 
-main.add_command(predict)
-main.add_command(train)
+for each in (evaluate, fit, predict, train):
+    main.add_command(each)
 
 
 @main.command()

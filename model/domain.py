@@ -27,6 +27,9 @@ LAGS = (0, 1, 2, 3, 4, 6)
 """Distances, px, over which neighbouring pixels are compared."""
 BLUR_PX = 1.2
 """Standard deviation with which expected counts are blurred into an image."""
+LEAST_SIGNAL = 0.05
+"""Share of the variance that neighbouring pixels have in common, at least, where likenesses are put in relation to it:
+where there is hardly any signal, its shape cannot be told."""
 NEIGHBOURS = 5
 """The distance to a set of movies is that to its fifth nearest."""
 USUAL_SHARE = 0.99
@@ -105,7 +108,7 @@ def traits(sums: Sums) -> Floats:
     slope = (both / pixels - mean * shine) / max(light_variance, _SMALL)
     left = covariance - 2 * slope * (_mean(crossed) - mean * shine) + slope**2 * (_mean(lit) - shine**2)
     along_x, along_y = covariance[1 : len(LAGS)], covariance[len(LAGS) : -1]
-    near = max((along_x[0] + along_y[0]) / 2, _SMALL)
+    near = max((along_x[0] + along_y[0]) / 2, LEAST_SIGNAL * variance, _SMALL)
     reach = (along_x[1:] + along_y[1:]) / 2 / near
     explained = (both / pixels - mean * shine) / math.sqrt(max(variance * light_variance, _SMALL**2))
     remains = (left[2 : len(LAGS)] + left[len(LAGS) + 1 : -1]) / 2 / near
@@ -115,7 +118,7 @@ def traits(sums: Sums) -> Floats:
             math.sqrt(max(variance, 0.0)),
             1 - near / max(variance, _SMALL),
             *reach,
-            math.log(max(along_x[1], _SMALL) / max(along_y[1], _SMALL)),
+            (along_x[1] - along_y[1]) / near,
             covariance[-1] / near,
             math.log(max(counts / pixels, 1e-5)),
             doubt / max(counts, _SMALL),

@@ -159,3 +159,20 @@ def draw_quick_look(image: NDArray[Any], expected: NDArray[Any], candidates: Emi
     figure.colorbar(shown, ax=counts, shrink=0.8)
     figure.suptitle(title, fontsize=11)
     _write(figure, path)
+
+
+def draw_f1_over_density(
+    curves: Mapping[str, Sequence[tuple[float, float, float, float]]], radius_nm: float, path: Path
+) -> None:
+    """Write F1 over density, a curve for each name: density, F1, and the interval's lower and upper end."""
+    figure = Figure(figsize=(7.6, 5.0), dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    for number, (name, points) in enumerate(curves.items()):
+        density, f1, low, high = np.array(points).T
+        style = "-" if number == 0 else "--"
+        axes.plot(density, f1, style, marker="o", markersize=4, label=name, color=f"C{number}")
+        axes.fill_between(density, low, high, color=f"C{number}", alpha=0.15, linewidth=0)
+    axes.set(xlabel="emitters per µm² and frame", ylabel=f"F1 within {radius_nm:g} nm, one to one", ylim=(0, 1))
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, fontsize=9)
+    _write(figure, path)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.commands.messages import INPUT_REFUSED, refuse
+from model.commands.networks import load, pixel_size
 
 if TYPE_CHECKING:
     from model.prediction.streaming import Network
@@ -53,7 +54,7 @@ def predict(movies: tuple[Path, ...], reference: str | None, out: Path, as_json:
     from model.errors import InputError
 
     try:
-        network = _network(reference, options.pop("threshold"))
+        network = load(reference, options.pop("threshold"))
         stems = _stems(movies)
     except InputError as error:
         refuse(str(error), as_json)
@@ -67,17 +68,6 @@ def predict(movies: tuple[Path, ...], reference: str | None, out: Path, as_json:
         click.echo(json.dumps(told) if as_json else _sentence(told), err="error" in told and not as_json)
     if refused:
         raise SystemExit(INPUT_REFUSED)
-
-
-def _network(reference: str | None, threshold: float | None) -> Network:
-    from model.card import load_network
-    from model.prediction.journal import file_digest
-    from model.prediction.streaming import Network
-    from model.registry import find_network
-
-    path = find_network(reference)
-    model, card = load_network(path)
-    return Network(model, card if threshold is None else card._replace(threshold=threshold), file_digest(path))
 
 
 def _stems(movies: tuple[Path, ...]) -> dict[str, Path]:
@@ -103,7 +93,7 @@ def _predict(network: Network, path: Path, out: Path, stem: str, options: dict[s
     from model.prediction.streaming import Task, predict_file
 
     with open_movie(path) as movie:
-        pixel_nm = _pixel_nm(path, options["pixel_nm"], movie.pixel_nm)
+        pixel_nm = pixel_size(path, options["pixel_nm"], movie.pixel_nm)
         scale = Scale(options["photons_per_count"], options["sigma_px"])
         task = Task(movie, Paths.of(out, stem), pixel_nm, scale)
         with _progress(path.name) as progress:
@@ -111,14 +101,6 @@ def _predict(network: Network, path: Path, out: Path, stem: str, options: dict[s
         draw_prediction(task, network.card.threshold, journal)
     found = {"movie": str(path), "frames": journal.frames, "localisations": journal.localisations}
     return found | {"low": journal.low, "high": journal.high, "domain": journal.domain}
-
-
-def _pixel_nm(path: Path, given: float | None, stated: float | None) -> float:
-    from model.errors import InputError
-
-    if given is None and stated is None:
-        raise InputError(f"{path} does not say how large its pixels are; give their edge with --pixel-nm")
-    return given or stated or 0.0
 
 
 @contextmanager

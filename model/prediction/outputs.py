@@ -33,6 +33,16 @@ class Paths(NamedTuple):
         names = ("counts.ome.tif", "thunderstorm.csv", "picasso.hdf5", "png", "prediction.json")
         return cls(*(folder / f"{stem}.{name}" for name in names))
 
+    def fitted(self) -> Paths:
+        """The same with the tables of a fit."""
+        tables = (self.thunderstorm, self.picasso)
+        return self._replace(
+            **{
+                name: path.with_name(path.name.replace(f".{name}.", f".fit.{name}."))
+                for name, path in zip(("thunderstorm", "picasso"), tables, strict=True)
+            }
+        )
+
 
 def stem_of(movie: Path) -> str:
     """What the outputs of a movie are named after: its name without the ending."""
@@ -74,10 +84,7 @@ def _create_map(path: Path, shape: tuple[int, ...], pixel_nm: float) -> None:
 
 
 def _is_map(path: Path, shape: tuple[int, ...]) -> bool:
-    if not path.is_file():
-        return False
-    with tifffile.TiffFile(path) as file:
-        return bool(file.series[0].shape == shape)
+    return path.is_file() and open_map(path).shape == shape
 
 
 def map_offset(path: Path) -> int:
@@ -89,8 +96,9 @@ def map_offset(path: Path) -> int:
 def open_map(path: Path) -> NDArray[np.float32]:
     """A map that was written, (T, 4, Y, X), mapped from disk."""
     with tifffile.TiffFile(path) as file:
-        shape = file.series[0].shape
-    return np.memmap(path, "<f4", "r", map_offset(path), shape)
+        height, width = file.series[0].shape[-2:]
+        frames = file.series[0].size // (CLASSES * height * width)
+    return np.memmap(path, "<f4", "r", map_offset(path), (frames, CLASSES, height, width))
 
 
 class TableFiles:
