@@ -30,7 +30,7 @@ def run(cells: Iterable[Cell], methods: Sequence[Method], progress: Callable[[Ce
         taken: dict[str, list[Taken]] = {}
         for movie in judging_movies(cell):
             for method in methods:
-                for name, answer in method(movie).items():
+                for name, answer in method(cell, movie).items():
                     taken.setdefault(name, []).append(_scored(Judged(movie, answer.found), answer))
         results.append(CellResult(cell, taken))
         progress(cell)

@@ -14,6 +14,8 @@ from model.commands.messages import INPUT_REFUSED, refuse
 from model.commands.networks import load, pixel_size
 
 if TYPE_CHECKING:
+    from model.prediction.outputs import Paths
+    from model.prediction.photons import Scale
     from model.prediction.streaming import Network
 
 
@@ -52,7 +54,10 @@ def predict(movies: tuple[Path, ...], reference: str | None, out: Path, as_json:
       model predict *.tif --model models:/wolf@champion --out results
     """
     from model.errors import InputError
+    from model.prediction.outputs import Paths
+    from model.prediction.photons import Scale
 
+    scale = Scale(options["photons_per_count"], options["sigma_px"])
     try:
         network = load(reference, options.pop("threshold"))
         stems = _stems(movies)
@@ -62,7 +67,7 @@ def predict(movies: tuple[Path, ...], reference: str | None, out: Path, as_json:
     refused = 0
     for stem, path in stems.items():
         try:
-            told = _predict(network, path, out, stem, options)
+            told = predict_movie(network, path, Paths.of(out, stem), options["pixel_nm"], scale)
         except InputError as error:
             refused, told = refused + 1, {"movie": str(path), "error": str(error)}
         click.echo(json.dumps(told) if as_json else _sentence(told), err="error" in told and not as_json)
@@ -85,17 +90,22 @@ def _stems(movies: tuple[Path, ...]) -> dict[str, Path]:
     return stems
 
 
-def _predict(network: Network, path: Path, out: Path, stem: str, options: dict[str, Any]) -> dict[str, Any]:
+def predict_movie(
+    network: Network, path: Path, paths: Paths, pixel_nm: float | None, scale: Scale | None = None
+) -> dict[str, Any]:
+    """Predict a movie file into `paths` and draw it; what was found, ready for JSON.
+
+    Raises:
+        InputError: the movie cannot be read, or it is unknown how large its pixels are.
+    """
     from model.movies import open_movie
-    from model.prediction.outputs import Paths
     from model.prediction.photons import Scale
     from model.prediction.pictures import draw_prediction
     from model.prediction.streaming import Task, predict_file
 
     with open_movie(path) as movie:
-        pixel_nm = pixel_size(path, options["pixel_nm"], movie.pixel_nm)
-        scale = Scale(options["photons_per_count"], options["sigma_px"])
-        task = Task(movie, Paths.of(out, stem), pixel_nm, scale)
+        edge_nm = pixel_size(path, pixel_nm, movie.pixel_nm)
+        task = Task(movie, paths, edge_nm, scale or Scale())
         with _progress(path.name) as progress:
             journal = predict_file(network, task, progress)
         draw_prediction(task, network.card.threshold, journal)
