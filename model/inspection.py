@@ -118,7 +118,7 @@ def _decodes(movie: Movie, frames: int) -> None:
 def _notes(movie: Movie, table: Table, overlap: int, pixel_nm: float) -> list[str]:
     own = table.own_pixel_nm(movie.shape[1], movie.shape[2], pixel_nm)
     notes = []
-    if own != pixel_nm:
+    if own != pixel_nm and table.pixel_nm is None:
         notes.append(f"the table's own field means {own:g} nm per px, not {pixel_nm:g}; its positions are read so")
     if movie.pixel_nm and abs(movie.pixel_nm / pixel_nm - 1) > 0.02:
         notes.append(f"the movie file states {movie.pixel_nm:g} nm per px, but data.pixel_nm is {pixel_nm:g}")

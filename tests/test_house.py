@@ -17,8 +17,9 @@ DOORS = {
     "rq": {"orchestrator/transport.py", "worker/supervisor.py"},
     "mlflow": {"worker/tracking.py"},
     "pynvml": {"orchestrator/balancer/probes/nvml_child.py"},
-    "tifffile": {"model/movies.py"},
-    "ruamel": {"orchestrator/search_space/yaml_source.py"},
+    "tifffile": {"model/tiff.py"},
+    "ruamel": {"orchestrator/search_space/yaml_source.py", "model/picasso.py"},
+    "h5py": {"model/hdf5.py"},
     "matplotlib": {"model/figures.py"},
 }
 
