@@ -37,6 +37,7 @@ TRAINING = {
     "model.base_filters": 2,
     "model.convolutions_per_block": 1,
     "data.patch_px": 8,
+    "optimizer.learning_rate": 0.05,
     "optimizer.ema": 0.7,
     "loss.tversky_from": 0.5,
     "training.epochs": 2,
@@ -71,7 +72,10 @@ def one_step() -> dict[str, Any]:
 
 
 def resumed_alike() -> bool:
-    """Whether a training that was stopped in both of its epochs ends with the weights of one that was not."""
+    """Whether a training that was stopped in both of its epochs ends with the weights of one that was not.
+
+    Up to the order in which threads sum up; what is not restored differs by more than 1e-3.
+    """
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
         expected = _trained(Path(whole), stop_after=None)
         assert _trained(Path(parts), stop_after=2) is None
@@ -79,7 +83,7 @@ def resumed_alike() -> bool:
         found = _trained(Path(parts), stop_after=None)
     assert found is not None
     assert expected is not None
-    return all(np.array_equal(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
+    return all(np.allclose(ours, theirs, atol=1e-5) for ours, theirs in zip(found, expected, strict=True))
 
 
 def _trained(folder: Path, stop_after: int | None) -> list[Any] | None:
