@@ -174,6 +174,33 @@ def retry(sweep: str, runs: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.argument("checks", nargs=-1)
+@_json
+def doctor(checks: tuple[str, ...], as_json: bool) -> None:
+    """Look the installation over, or only the parts named, and say what to do about what is wrong."""
+    from orchestrator.deployment.doctor import examine
+    from orchestrator.settings import from_environment
+
+    found = list(examine(from_environment(), checks))
+    if as_json:
+        click.echo(json.dumps([finding._asdict() for finding in found]))
+    else:
+        click.echo("\n".join(f"{'well ' if one.is_well else 'WRONG'}  {one.name:<9} {one.message}" for one in found))
+    raise SystemExit(not all(finding.is_well for finding in found))
+
+
+@cli.command(hidden=True)
+@click.argument("control", type=click.Path(path_type=Path))
+@click.argument("workers", type=click.Path(path_type=Path))
+@click.argument("database", type=click.Path(path_type=Path))
+def make_secrets(control: Path, workers: Path, database: Path) -> None:
+    """Make the passwords of an installation in containers, where there are none yet, in three folders."""
+    from orchestrator.deployment.passwords import make_secrets as make
+
+    click.echo(f"made: {', '.join(make(control, workers, database)) or 'nothing, all was there'}")
+
+
+@cli.command()
 def schema() -> None:
     """Print the JSON Schema of search spaces, for editors."""
     from orchestrator.search_space.loading import json_schema

@@ -39,6 +39,7 @@ from worker.spec import Order, ReportKind, control_key
 
 _log = logging.getLogger(__name__)
 _CONTROL_TTL_S = 24 * 3600
+_LEAVING_STEP_S = 0.2
 _NOT_BEGUN = {"epoch": 0, "steps_per_s": 0, "peak_mib": 0}
 
 
@@ -72,6 +73,15 @@ class Daemon:
         self.fencing_epoch = self.leases.next_fencing_epoch()
         while not stop.is_set():
             self.step(self.settings.tick_s)
+
+    def leave(self) -> None:
+        """Let every worker checkpoint and leave; those that have not done so after the grace are put away."""
+        self.observer.leaving = True
+        deadline = time.monotonic() + self.settings.stop_grace_s
+        while (alive := self.launcher.alive()) and time.monotonic() < deadline:
+            self.step(min(self.settings.tick_s, _LEAVING_STEP_S))
+        for worker_id in alive:
+            self.launcher.kill(worker_id)
 
     def step(self, wait_s: float) -> None:
         """One round: hear the workers for up to `wait_s`, then decide and act; look around where that is due.
@@ -177,6 +187,7 @@ class Daemon:
         token = secrets.token_hex(8)
         fields = {"token": token, "worker": assign.worker_id, "assigned_at": time.time(), "cap_mib": assign.cap_mib}
         lease = LeaseOf(assign.worker_id, assign.lease_mib, assign.cap_mib, assign.exclusive)
+        self.launcher.resize(assign.worker_id, assign.lease_mib)
         try:
             self.ledger.move(assign.run_id, RunState.ASSIGNED, lease=lease, fields={**fields, **_NOT_BEGUN})
         except RefusedError as refused:

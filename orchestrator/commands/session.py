@@ -28,8 +28,8 @@ class Session:
 
     @property
     def mlflow(self) -> str:
-        """Address of the MLflow server."""
-        return mlflow_url(self.settings)
+        """Address of the MLflow server, for people."""
+        return self.settings.mlflow_public_url or mlflow_url(self.settings)
 
     def log_of(self, run_id: str) -> Path:
         """Folder of what a run's attempts print."""
@@ -84,6 +84,6 @@ def _await_workers(session: Session) -> None:
     while session.leases.workers():
         if time.monotonic() > deadline:
             raise ServiceError("workers are still there (`balancer status` shows them); call `orchestrator down` again")
-        if not session.services.find(BALANCER):
+        if BALANCER in session.services.missing():
             session.services.up()
         time.sleep(0.1)
