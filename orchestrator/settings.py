@@ -59,6 +59,8 @@ class ContainerSettings:
     """The network on which workers reach Redis and MLflow; empty: Docker's default. HDSMLM_WORKER_NETWORK."""
     folders: tuple[str, ...] = ()
     """Folders that workers share with the balancer, as `/checkpoints /data:ro`. HDSMLM_WORKER_FOLDERS."""
+    user: str = ""
+    """Who workers are, as `UID:GID`; empty: as the image says. HDSMLM_WORKER_USER."""
     installation: str = ""
     """Name on every container's label; empty: the home folder. HDSMLM_INSTALLATION."""
     redis_url: str = ""
@@ -133,6 +135,7 @@ def _containers(read: _Reader, given: ContainerSettings) -> ContainerSettings:
         image=read.text("HDSMLM_WORKER_IMAGE", given.image),
         network=read.text("HDSMLM_WORKER_NETWORK", given.network),
         folders=tuple(read.text("HDSMLM_WORKER_FOLDERS", "").split()),
+        user=read.text("HDSMLM_WORKER_USER", given.user),
         installation=read.text("HDSMLM_INSTALLATION", given.installation),
         redis_url=read.text("HDSMLM_WORKER_REDIS_URL", given.redis_url),
         redis_password_file=read.text("HDSMLM_WORKER_REDIS_PASSWORD_FILE", given.redis_password_file),

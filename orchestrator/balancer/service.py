@@ -41,7 +41,11 @@ def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool 
     with only_one(settings.home):
         settlement = Settlement(Ledger(connect(redis_url)), Experiments(mlflow_url), settings.home / "checkpoints")
         settlement.start()
-        probe = probe_for(settings.balancer.devices, slots=settings.balancer.slots)
+        probe = probe_for(
+            settings.balancer.devices,
+            slots=settings.balancer.slots,
+            whole_machine=settings.balancer.launcher == "docker",
+        )
         while not stop.is_set():
             try:
                 daemon = _daemon(settings, redis_url, mlflow_url, probe)

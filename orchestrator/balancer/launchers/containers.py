@@ -37,7 +37,6 @@ _BESIDE_LEASE_MIB = 512
 """What the kernel counts for a container beside resident memory: pages of files, and what is below /tmp."""
 _LOG = docker.types.LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
 _RUNNING = {"running", "paused", "restarting"}
-_IN_A_CONTAINER = Path("/.dockerenv")
 _CONFLICT = 409
 _NO_IMAGE = "there is no image {} here; `docker compose build` makes it"
 _log = logging.getLogger(__name__)
@@ -147,6 +146,7 @@ class DockerLauncher:
             "command": ["--installation", str(self._home), "--id", worker.worker_id],
             "environment": {**self._environment, **pinned(worker)},
             "device_requests": [_request(worker.device)] if on_gpu else [],
+            "user": self._settings.user or None,
             "network": self._settings.network or None,
             "volumes": self._volumes,
             "mem_limit": limit,
@@ -173,10 +173,12 @@ class DockerLauncher:
         }
 
     def _own_mounts(self) -> list[dict[str, Any]]:
-        """What the balancer's own container has mounted; nothing outside any."""
-        if not _IN_A_CONTAINER.exists():
-            return []
-        return list(self._engine.api.inspect_container(socket.gethostname())["Mounts"])
+        """What the balancer's own container, whose hostname is its id, has mounted; nothing outside any."""
+        host = socket.gethostname()
+        with suppress(docker.errors.NotFound):
+            seen = self._engine.api.inspect_container(host)
+            return list(seen["Mounts"]) if seen["Id"].startswith(host) else []
+        return []
 
     def _found(self, worker_id: str = "") -> list[dict[str, Any]]:
         labels = [f"{INSTALLATION}={self._installation}", f"{LEASE}={worker_id}" if worker_id else LEASE]
