@@ -15,7 +15,8 @@ from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from orchestrator.errors import FencedError, OrchestratorError, UnknownNameError
+from orchestrator.errors import FencedError, RefusedError, UnknownNameError
+from orchestrator.events import announce
 from orchestrator.records import Group, Run, Sweep, SweepPolicy
 from orchestrator.states import RunState, sources
 from worker.spec import PREFIX, RunSpec, run_key, sweep_key
@@ -31,10 +32,6 @@ WAKE = f"{PREFIX}:wake"
 RANK = 1_000_000
 """A run's place in the queue is its rank, times this, and its number in the sweep."""
 _BATCH = 500
-
-
-class RefusedError(OrchestratorError):
-    """A move that the transition table does not allow from the run's present state."""
 
 
 class Submission(NamedTuple):
@@ -122,6 +119,7 @@ class Ledger:
     def mark_sweep(self, name: str, **fields: str) -> None:
         """Set `hold`, `paused`, `experiment_id` or `parent_run_id` of a sweep."""
         self.redis.hset(sweep_key(name), mapping=cast("Any", fields))
+        announce(self.redis, name, fields)
         self.wake()
 
     def counts(self, name: str) -> dict[RunState, int]:

@@ -43,6 +43,18 @@ class BalancerSettings:
 
 
 @dataclass(frozen=True)
+class ApiSettings:
+    """How commands reach an API, and what an API asks of those who call it."""
+
+    url: str = ""
+    """Where commands send what they are asked; empty: they do it themselves. ORCHESTRATOR_URL."""
+    token: str = field(default="", repr=False)
+    """What callers must show. ORCHESTRATOR_TOKEN."""
+    token_file: Path | None = None
+    """File that holds it. ORCHESTRATOR_TOKEN_FILE."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where everything is."""
 
@@ -52,7 +64,11 @@ class Settings:
     """Redis to use; empty: an embedded one under `home`. HDSMLM_REDIS_URL."""
     mlflow_url: str = ""
     """MLflow server to use; empty: an embedded one under `home`. HDSMLM_MLFLOW_URL."""
+    data: Path | None = None
+    """Folder of experimental movies: paths in a search space start from it and cannot leave it; none: they start from
+    the YAML file. HDSMLM_DATA."""
     balancer: BalancerSettings = field(default_factory=BalancerSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -76,10 +92,19 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             raise OrchestratorError(f"{name} is '{text}'; expected one of {', '.join(choices)}")
         return text
 
+    def path(name: str) -> Path | None:
+        return Path(environment[name]).absolute() if environment.get(name) else None
+
     return Settings(
         home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
         redis_url=environment.get("HDSMLM_REDIS_URL", ""),
         mlflow_url=environment.get("HDSMLM_MLFLOW_URL", ""),
+        data=path("HDSMLM_DATA"),
+        api=ApiSettings(
+            url=environment.get("ORCHESTRATOR_URL", ""),
+            token=environment.get("ORCHESTRATOR_TOKEN", ""),
+            token_file=path("ORCHESTRATOR_TOKEN_FILE"),
+        ),
         balancer=BalancerSettings(
             devices=choice("HDSMLM_DEVICES", given.devices, "auto", "gpu", "cpu"),
             foreign=choice("HDSMLM_FOREIGN", given.foreign, "share", "avoid", "never"),
