@@ -165,22 +165,15 @@ class Ledger:
         """Make a group known, before a run joins it."""
         self.redis.hset(f"{sweep_key(sweep)}:groups", group.name, group.model_dump_json())
 
-    def find_run(self, prefix: str) -> Run:
-        """The one run whose id or slug begins so.
+    def find_run(self, name: str) -> Run:
+        """The one run with this id or slug, or whose id begins so; raises as `find_runs` does."""
+        return self.find_runs([name])[0]
 
-        Raises:
-            UnknownNameError: none does, or several do.
-        """
-        if exact := self.runs_by_id([prefix]):
-            return exact[0]
-        matches = [
-            run for name in self.sweeps() for run in self.runs(name) if prefix in (run.run_id, run.spec.slug)
-        ] or [run for name in self.sweeps() for run in self.runs(name) if run.run_id.startswith(prefix)]
-        if len(matches) != 1:
-            raise UnknownNameError(
-                f"{len(matches) or 'no'} runs begin with '{prefix}'; `orchestrator status SWEEP --runs` lists them all"
-            )
-        return matches[0]
+    def find_runs(self, names: Sequence[str]) -> list[Run]:
+        """For each name, the one run with this id or slug, or whose id begins so; UnknownNameError unless it is one."""
+        known = {run.run_id: run for run in self.runs_by_id(names)}
+        others = [] if set(names) <= known.keys() else [run for sweep in self.sweeps() for run in self.runs(sweep)]
+        return [known.get(name) or _only(name, others) for name in dict.fromkeys(names)]
 
     def move(
         self,
@@ -238,6 +231,14 @@ class Ledger:
 def _queue_line(group: str, size: int, served_at: str, heads: Sequence[str]) -> QueueLine:
     rank = int(float(heads[1])) // RANK
     return QueueLine(Group.model_validate_json(group), size, float(served_at or 0), tuple(heads[::2]), rank)
+
+
+def _only(name: str, runs: Sequence[Run]) -> Run:
+    matches = [run for run in runs if name == run.spec.slug] or [run for run in runs if run.run_id.startswith(name)]
+    if len(matches) != 1:
+        found = f"{len(matches) or 'no'} runs begin with '{name}'"
+        raise UnknownNameError(f"{found}; `orchestrator status SWEEP --runs` lists them all")
+    return matches[0]
 
 
 def _members(sweep: str, state: RunState) -> str:

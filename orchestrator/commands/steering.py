@@ -70,7 +70,7 @@ def _retry(ledger: Ledger, sweep: str, names: Sequence[str]) -> str:
 
 def _chosen(ledger: Ledger, sweep: str, names: Sequence[str], states: frozenset[RunState]) -> Iterator[Run]:
     ledger.sweep(sweep)
-    runs = [ledger.find_run(name) for name in names] if names else ledger.runs(sweep, *states)
+    runs = ledger.find_runs(names) if names else ledger.runs(sweep, *states)
     return (run for run in runs if run.sweep == sweep and run.state in states)
 
 
