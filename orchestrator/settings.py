@@ -80,6 +80,18 @@ class ContainerSettings:
 
 
 @dataclass(frozen=True)
+class ApiSettings:
+    """How commands reach an API, and what an API asks of those who call it."""
+
+    url: str = ""
+    """Where commands send what they are asked; empty: they do it themselves. ORCHESTRATOR_URL."""
+    token: str = field(default="", repr=False)
+    """What callers must show. ORCHESTRATOR_TOKEN."""
+    token_file: Path | None = None
+    """File that holds it. ORCHESTRATOR_TOKEN_FILE."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where everything is."""
 
@@ -91,8 +103,12 @@ class Settings:
     """MLflow server to use; empty: an embedded one under `home`. HDSMLM_MLFLOW_URL."""
     mlflow_public_url: str = ""
     """MLflow as people reach it; empty: as programs do. HDSMLM_MLFLOW_PUBLIC_URL."""
+    data: Path | None = None
+    """Folder of experimental movies: paths in a search space start from it and cannot leave it; none: they start from
+    the YAML file. HDSMLM_DATA."""
     balancer: BalancerSettings = field(default_factory=BalancerSettings)
     containers: ContainerSettings = field(default_factory=ContainerSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -106,6 +122,12 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         redis_url=_redis_url(environment),
         mlflow_url=environment.get("HDSMLM_MLFLOW_URL", ""),
         mlflow_public_url=environment.get("HDSMLM_MLFLOW_PUBLIC_URL", ""),
+        data=_path(environment, "HDSMLM_DATA"),
+        api=ApiSettings(
+            url=environment.get("ORCHESTRATOR_URL", ""),
+            token=environment.get("ORCHESTRATOR_TOKEN", ""),
+            token_file=_path(environment, "ORCHESTRATOR_TOKEN_FILE"),
+        ),
         balancer=_balancer(_Reader(environment), BalancerSettings()),
         containers=_containers(_Reader(environment), ContainerSettings()),
     )
@@ -152,6 +174,10 @@ def _redis_url(environment: Mapping[str, str]) -> str:
         return redis_address(environment)
     except ValueError as error:
         raise OrchestratorError(str(error)) from error
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    return Path(environment[name]).absolute() if environment.get(name) else None
 
 
 class _Reader(NamedTuple):

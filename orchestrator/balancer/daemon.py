@@ -29,8 +29,8 @@ from orchestrator.balancer.policy import decide
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.reports import Reports
 from orchestrator.balancer.snapshot import SNAPSHOT, snapshot, stored_books
-from orchestrator.errors import OrchestratorError, ServiceError, SupersededError
-from orchestrator.ledger import LeaseOf, Ledger, RefusedError
+from orchestrator.errors import OrchestratorError, RefusedError, ServiceError, SupersededError
+from orchestrator.ledger import LeaseOf, Ledger
 from orchestrator.records import Run, Worker, WorkerState
 from orchestrator.settings import BalancerSettings
 from orchestrator.states import RunState
@@ -60,6 +60,7 @@ class Daemon:
     fencing_epoch: int = field(init=False, default=0)
     _world: World = field(init=False, default=World((), {}))
     _ticked: float = field(init=False, default=0.0)
+    _since: float = field(init=False, default_factory=time.time)
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.ledger, self.leases, self.settings, self.rules)
@@ -137,7 +138,7 @@ class Daemon:
         for device_id, rates in rates_by_device(workers, self.observer.runs, observation.devices).items():
             self.experience.rates(models[device_id], rates)
         self._watch_overheads(workers, account, models)
-        seen = snapshot(self.observer, observation, self._world, self.fencing_epoch)
+        seen = snapshot(self.observer, observation, self._world, fencing_epoch=self.fencing_epoch, since=self._since)
         self.ledger.redis.set(SNAPSHOT, json.dumps(seen))
 
     def _watch_overheads(self, workers: list[Worker], account: Account, models: dict[str, str]) -> None:

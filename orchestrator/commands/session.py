@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from orchestrator.addresses import mlflow_url, redis_url
 from orchestrator.balancer.leases import Leases
@@ -31,10 +30,6 @@ class Session:
         """Address of the MLflow server, for people."""
         return self.settings.mlflow_public_url or mlflow_url(self.settings)
 
-    def log_of(self, run_id: str) -> Path:
-        """Folder of what a run's attempts print."""
-        return self.settings.home / "logs" / "runs" / run_id
-
 
 def open_up() -> Session:
     """Start what does not run yet, and let workers start again after a `down`."""
@@ -44,16 +39,6 @@ def open_up() -> Session:
     session = _session(settings, services, tuple(started))
     session.leases.shut_down(wanted=False)
     return session
-
-
-def open_existing() -> Session:
-    """Use what runs.
-
-    Raises:
-        ServiceError: nothing does.
-    """
-    settings = from_environment()
-    return _session(settings, Services(settings))
 
 
 def close_down(settings: Settings) -> list[str]:
