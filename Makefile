@@ -42,9 +42,15 @@ bench: $(READY)  ## print every number that the README claims
 down:  ## checkpoint what runs and stop the services
 	$(VENV)/bin/orchestrator down
 
-lock: $(READY)  ## resolve the dependencies anew
-	$(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
-	  pyproject.toml --extra train --extra embedded --group dev -o requirements.lock
+LOCK = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
+
+lock: $(READY)  ## resolve the dependencies anew: for people first, then for each image the same versions
+	$(LOCK) pyproject.toml --extra train --extra embedded --group dev -o requirements.lock
+	$(LOCK) --constraint requirements.lock pyproject.toml -o locks/control.lock
+	$(LOCK) --constraint requirements.lock pyproject.toml --extra train -o locks/worker-cpu.lock
+	$(LOCK) --constraint requirements.lock pyproject.toml --extra train --extra gpu -o locks/worker-gpu.lock
+	$(LOCK) --constraint requirements.lock --group mlflow-server -o locks/mlflow.lock
+	$(LOCK) --constraint requirements.lock --group build -o locks/build.lock
 
 clean: down
 	rm -rf .hdsmlm $(VENV)

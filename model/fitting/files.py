@@ -42,7 +42,7 @@ def fit_file(task: Task, card: Card, camera: Camera, sigma_px: float | None) -> 
         optics = optics._replace(sigma_px=fitted_width(*_block(task, card, camera, 0), optics, card.error_px))
     step = max(BLOCK_PIXELS // int(np.prod(task.movie.shape[1:])), 1)
     uncertainties = [np.zeros(0)]
-    with TableFiles(task.paths.fitted(), task.movie.shape, task.pixel_nm, 0, 0) as tables:
+    with TableFiles(task.paths.fitted(), task.movie.shape, task.pixel_nm) as tables:
         for first in range(0, task.movie.shape[0], step):
             fitted = fit(*_block(task, card, camera, first, step), optics, card.error_px)
             error = bounds(fitted, optics)

@@ -94,7 +94,7 @@ def _journal(network: Network, task: Task) -> Journal:
     kept = read_journal(task.paths.journal, identity)
     if kept is not None and _outputs_exist(task.paths):
         return kept
-    intensities = measure(task.movie.read(), network.card.low_percentile, network.card.high_percentile)
+    intensities = measure(task.movie, network.card.low_percentile, network.card.high_percentile)
     return Journal(identity, task.movie.shape[0], *intensities)
 
 

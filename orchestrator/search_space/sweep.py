@@ -1,6 +1,6 @@
 """From a search space to its runs: every cell with every seed, named by its content, in the order of the queue.
 
-`plan` is the whole way from a file: it reads and checks the search space and its input files and makes the runs. A
+`plan` is the whole way from a text: it reads and checks the search space and its input files and makes the runs. A
 `run_id` depends on what is trained and on nothing else, so submitting a file again, from anywhere, finds its runs.
 """
 
@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import rfc8785
@@ -18,11 +17,12 @@ import rfc8785
 from model.config import PARENT_PATH, TrainConfig, flatten, identity_fields
 from model.footprint import footprint_mib, gpu_footprint_mib, memory_signature, work_gflop
 from orchestrator.errors import InputError
-from orchestrator.search_space import inputs, parents
+from orchestrator.search_space import data_folder, inputs, parents
 from orchestrator.search_space.grid import FILES, Accounting, Cell, account, config_of, dimensions, expand
 from orchestrator.search_space.inputs import InputFiles
 from orchestrator.search_space.loading import SearchSpace, load
 from orchestrator.search_space.slugs import slug
+from orchestrator.search_space.text_source import Source
 from worker.spec import Metric, RunSpec
 
 IDENTITY_SCHEMA = 1
@@ -37,15 +37,18 @@ class Plan(NamedTuple):
     runs: tuple[RunSpec, ...]
 
 
-def plan(path: Path, check: inputs.Check = inputs.check) -> Plan:
+def plan(source: Source, check: inputs.Check = inputs.check) -> Plan:
     """Read a search space, check its cells and its input files, and make its runs.
 
     Raises:
         SearchSpaceError: the search space has mistakes; all are told.
-        InputError: experimental data is missing, unreadable or does not fit together.
+        InputError: experimental data is missing, out of bounds, unreadable or does not fit together.
     """
-    space = load(path)
-    digests = inputs.digests((config_of(space, cell) for cell in expand(space)), check)
+    space = load(source)
+    configs = [config_of(space, cell) for cell in expand(space)]
+    if source.confined:
+        data_folder.confine(filter(None, map(inputs.files_of, configs)), space.folder)
+    digests = inputs.digests(configs, check)
     found = tuple(runs(space, digests))
     _check_distinct(found)
     return Plan(space, account(space), found)

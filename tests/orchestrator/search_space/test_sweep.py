@@ -17,6 +17,7 @@ from orchestrator.errors import InputError
 from orchestrator.search_space.grammar import SearchSpace
 from orchestrator.search_space.inputs import Demand, InputFiles
 from orchestrator.search_space.sweep import plan, run_id, runs
+from orchestrator.search_space.text_source import read_source
 from tests.orchestrator.search_space.spaces import sections, space
 from worker.spec import Goal, RunSpec
 
@@ -201,7 +202,7 @@ def planned(folder: Path, text: str = SPACE) -> tuple[list[tuple[Demand, int]], 
     folder.mkdir(exist_ok=True)
     file = folder / "space.yaml"
     file.write_text(text)
-    return asked, plan(file, check).runs
+    return asked, plan(read_source(file), check).runs
 
 
 def test_input_files_are_found_beside_the_yaml_and_checked_once_for_the_most_frames(tmp_path: Path) -> None:
@@ -234,6 +235,6 @@ def test_two_movies_of_the_same_content_are_refused(tmp_path: Path) -> None:
 def test_a_plan_accounts_for_its_runs(tmp_path: Path) -> None:
     file = tmp_path / "space.yaml"
     file.write_text("name: a\nmetric: {name: val_f1}\nparameters:\n  model.depth: {values: [1, 2]}\n")
-    made = plan(file)
+    made = plan(read_source(file))
     assert (made.space.name, made.accounting.runs, len(made.runs)) == ("a", 2, 2)
     assert len(set(itertools.chain(run.slug for run in made.runs))) == 2
