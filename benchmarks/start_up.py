@@ -116,7 +116,7 @@ def install(ledger: Ledger) -> None:
     world = World(tuple(readings(workers)), launched)
     observation, _ = observer.look(workers, world)
     began = time.perf_counter()
-    seen = snapshot(observer, observation, world, 3)
+    seen = snapshot(observer, observation, world, fencing_epoch=3, since=time.time())
     print(f"one snapshot: {time.perf_counter() - began:.3f} s, {len(json.dumps(seen)) / 1024:.0f} KiB")
     ledger.redis.set(SNAPSHOT, json.dumps(seen | {"at": time.time() + 3600}))
 

@@ -1,21 +1,24 @@
-"""The `model` command: look at real input before a sweep, and make simulated movies to look at.
+"""The `model` command: look at real input before a sweep, simulate movies, train one network, find emitters.
 
-Nothing heavy is imported before a command needs it, and TensorFlow never.
+Nothing heavy is imported before a command needs it.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from model.commands.evaluate import evaluate
+from model.commands.fit import fit
+from model.commands.messages import listing, refuse
+from model.commands.predict import predict
+from model.train_command import train
+
 if TYPE_CHECKING:
     from model.data_config import SimulationConfig
-
-INPUT_REFUSED = 2
-"""Exit code where the input cannot be used."""
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 _pixel_nm = click.option(
@@ -25,13 +28,21 @@ _pixel_nm = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The science of HD-SMLM: simulated movies, and whether real ones can be trained on.
+    """The science of HD-SMLM: look at movies, simulate them, train one network, and find emitters.
 
     \b
     Examples:
       model check --movie images.tif --table localisations.csv --pixel-nm 133
       model simulate dense.tif --density 4 --structure filaments
+      model train --out wide --set model.base_filters=32
+      model predict movie.tif --pixel-nm 100
+      model fit movie.tif --pixel-nm 100
+      model evaluate movie.tif truth.csv --pixel-nm 100
     """
+
+
+for each in (evaluate, fit, predict, train):
+    main.add_command(each)
 
 
 @main.command()
@@ -68,8 +79,8 @@ def check(movie: Path, table: Path, as_json: bool, **limits: Any) -> None:
     try:
         found = check_inputs(movie, table, **limits)._asdict()
     except InputError as error:
-        _refuse(str(error), as_json)
-    click.echo(json.dumps(found) if as_json else _table(found))
+        refuse(str(error), as_json)
+    click.echo(json.dumps(found) if as_json else listing(found))
 
 
 @main.command()
@@ -111,16 +122,16 @@ def simulate(out: Path, frames: int, size: int, seed: int, as_json: bool, **phys
     density, pixel_nm = physics.pop("density"), physics.pop("pixel_nm")
     truth = out.with_suffix(".csv")
     if out.suffix not in {".tif", ".tiff"}:
-        _refuse(f"{out} does not end with .tif, which is what a movie is written as; name it so", as_json)
+        refuse(f"{out} does not end with .tif, which is what a movie is written as; name it so", as_json)
     try:
         scene = typical_scene(_simulation(**physics), pixel_nm, density)
         movie = simulate_movie(scene, frames=frames, size_px=size, rng=np.random.default_rng(seed))
         write_movie(out, movie.frames, pixel_nm)
         write_thunderstorm(truth, movie.emitters, pixel_nm)
     except (InputError, OSError) as error:
-        _refuse(str(error), as_json)
+        refuse(str(error), as_json)
     made = {"movie": str(out), "truth": str(truth), "frames": frames, "size_px": size, "emitters": movie.emitters.rows}
-    click.echo(json.dumps(made) if as_json else _table(made))
+    click.echo(json.dumps(made) if as_json else listing(made))
 
 
 def _simulation(structure: Any, camera: Any, photons: float, background: float) -> SimulationConfig:
@@ -129,18 +140,3 @@ def _simulation(structure: Any, camera: Any, photons: float, background: float) 
     return SimulationConfig(
         structure=structure, camera=camera, photons=photons, background_min=background, background_max=background
     )
-
-
-def _refuse(sentence: str, as_json: bool) -> NoReturn:
-    if as_json:
-        click.echo(json.dumps({"error": sentence}))
-    click.echo(f"Error: {sentence}", err=True)
-    raise SystemExit(INPUT_REFUSED)
-
-
-def _table(values: dict[str, Any]) -> str:
-    return "\n".join(f"{name:<14}{_text(value)}" for name, value in values.items())
-
-
-def _text(value: Any) -> str:
-    return "; ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -16,6 +16,18 @@ from pydantic import Field, model_validator
 
 from model.data_config import DataConfig, SimulationConfig
 from model.group import Group
+from model.network_config import LossConfig, ModelConfig, OptimizerConfig, ScheduleConfig, TrainingConfig
+
+__all__ = [
+    "DataConfig",
+    "Group",
+    "LossConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "ScheduleConfig",
+    "SimulationConfig",
+    "TrainingConfig",
+]
 
 SCHEMA_VERSION = 1
 CLASSES = 4
@@ -23,95 +35,6 @@ CLASSES = 4
 
 Scalar = bool | int | float | str | None
 """What an axis can hold."""
-
-
-class ModelConfig(Group):
-    """The 3D-UNet."""
-
-    frames: Annotated[Literal[1, 3, 5], Field()] = 3
-    """Consecutive frames read at once, kept intact to the output."""
-    depth: Annotated[int, Field(ge=1, le=6)] = 3
-    """Times that the image is halved on the way down."""
-    base_filters: Annotated[int, Field(ge=2, le=256)] = 16
-    """Filters of the first level; each level down has twice as many."""
-    convolutions_per_block: Annotated[int, Field(ge=1, le=4)] = 2
-    """Convolutions of each residual block."""
-    kernel: Annotated[Literal[3, 5], Field()] = 3
-    """Edge of the convolution kernels, px and frames."""
-    normalisation: Literal["none", "batch", "group", "layer"] = "none"
-    """Normalisation after each convolution."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of channels dropped in the bottleneck during training."""
-
-
-class LossConfig(Group):
-    """Hybrid Tversky: λ · focal Tversky + (1 − λ) · focal cross entropy. The defaults are the `champion` preset."""
-
-    fn_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Weight of missed emitters in the Tversky index; false ones weigh 1 − fn_weight."""
-    tversky_share: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """λ; 0.6 in the `reference` preset."""
-    tversky_exponent: Annotated[float, Field(gt=0, le=4)] = 0.75
-    """γ of the focal Tversky term."""
-    focal_exponent: Annotated[float, Field(ge=0, le=5)] = 0.0
-    """Focal exponent of the cross entropy; 2 in the `reference` preset."""
-    class_weight_exponent: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """q in the class weights min((f_0 / f_c)^q, 25); 0.5 in the `reference` preset."""
-    pooling_px: Annotated[Literal[1, 3], Field()] = 3
-    """Edge of the box over which expected counts are summed before the any-emitter term; 1 in `reference`."""
-
-
-class OptimizerConfig(Group):
-    """The optimiser."""
-
-    name: Literal["adam", "adamw", "sgd"] = "adam"
-    """Algorithm."""
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    """Base learning rate, reached after the warm-up."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Momentum; `sgd` only."""
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Decoupled weight decay; `adamw` only."""
-    gradient_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    """Norm to which the whole gradient is clipped."""
-
-
-class ScheduleConfig(Group):
-    """WarmupCosineStepLR, as shares of all optimiser steps."""
-
-    warmup: Annotated[float, Field(ge=0, le=1)] = 0.03
-    """Share of the steps in the linear warm-up."""
-    hold: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Share of the steps in the last, stepwise part."""
-    start_factor: Annotated[float, Field(gt=0, le=1)] = 0.01
-    """First learning rate over the base."""
-    final_factor: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Learning rate at the end of the cosine over the base."""
-    gamma: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Factor applied every `step_size` steps of the last part."""
-    step_size: Annotated[int, Field(ge=1)] = 100
-    """Steps between two such factors."""
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> ScheduleConfig:
-        if self.warmup + self.hold > 1:
-            raise ValueError(f"warmup ({self.warmup:g}) and hold ({self.hold:g}) together exceed all steps")
-        return self
-
-
-class TrainingConfig(Group):
-    """How long and in which portions."""
-
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
-    """Passes of `steps_per_epoch` optimiser steps."""
-    steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    """Optimiser steps between two checkpoints."""
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 8
-    """Patches in one optimiser step."""
-    seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
-    """Seed of weights, patches and their order."""
-    early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
-    """Epochs without a lower validation loss after which training stops; none: never."""
 
 
 class EvaluationConfig(Group):
@@ -125,6 +48,8 @@ class EvaluationConfig(Group):
     """Frames of the held-out simulated movie."""
     size_px: Annotated[int, Field(ge=16, le=2048)] = 64
     """Edge of the held-out simulated movie, px."""
+    symmetries: Annotated[Literal[1, 4, 8], Field()] = 1
+    """Views whose probabilities are averaged: 1: the movie as it is; 4: also turned; 8: also turned and mirrored."""
 
 
 class TrainConfig(Group):
@@ -149,8 +74,22 @@ class TrainConfig(Group):
             )
         return self
 
+    @model_validator(mode="after")
+    def _mean_of_weights_forgets_the_first_ones(self) -> TrainConfig:
+        steps = self.training.epochs * self.training.steps_per_epoch
+        if steps * (1 - self.optimizer.ema) < 1:
+            raise ValueError(
+                f"optimizer.ema ({self.optimizer.ema:g}) averages over {1 / (1 - self.optimizer.ema):.0f} steps, but "
+                f"training.epochs × training.steps_per_epoch are {steps}: lower it, or train longer"
+            )
+        return self
+
 
 SEED_PATH = "training.seed"
+PRESET_PATH = "loss.preset"
+PARENT_PATH = "training.init_from"
+RUNS = "runs:/"
+"""What a parent that is an MLflow run's model begins with; its id follows."""
 
 METRICS: dict[str, Literal["maximize", "minimize"]] = {
     "val_loss": "minimize",
@@ -199,9 +138,14 @@ def flatten(config: TrainConfig) -> dict[str, Scalar]:
 
 
 def identity_fields(config: TrainConfig) -> dict[str, Scalar]:
-    """The paths that make this config another run than the default one, with their values."""
+    """The paths that make this config another run than the default one, with their values.
+
+    A preset is told by the fields that it fills.
+    """
     introduced = flatten(_INTRODUCED)
-    return {path: value for path, value in flatten(config).items() if value != introduced.get(path)}
+    fields = {path: value for path, value in flatten(config).items() if value != introduced.get(path)}
+    fields.pop(PRESET_PATH, None)
+    return fields
 
 
 def _fields(group: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,33 @@ def write(file: Path, name: str, rows: NDArray[Any]) -> None:
 
     with h5py.File(file, "w", track_order=False) as content:
         content.create_dataset(name, data=rows, track_times=False)
+
+
+class Rows:
+    """A table in an HDF5 file that grows; a context manager."""
+
+    def __init__(self, file: Path, name: str, kind: np.dtype[Any], rows: int = 0) -> None:
+        """Create the file, or where `rows` are to be kept, open it and cut the table back to these."""
+        import h5py
+
+        self._content = h5py.File(file, "r+" if rows else "w")
+        if not rows:
+            self._content.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(4096,), track_times=False)
+        self._table = self._content[name]
+        self._table.resize((rows,))
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Add rows at the end, on disk when this returns."""
+        start = len(self._table)
+        self._table.resize((start + len(rows),))
+        self._table[start:] = rows
+        self._content.flush()
+
+    def __enter__(self) -> Rows:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._content.close()
 
 
 def column(file: Path, values: Any, rows: int | None = None) -> NDArray[np.float64]:

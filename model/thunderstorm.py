@@ -10,6 +10,7 @@ import csv
 import itertools
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -59,8 +60,16 @@ def write(path: str | Path, emitters: Emitters, pixel_nm: float, uncertainty_nm:
         pixel_nm: edge of a pixel in the sample.
         uncertainty_nm: lateral standard deviation of each position, one for all or (N,).
     """
+    with Path(path).open("wb") as file:
+        append(file, emitters, pixel_nm, uncertainty_nm)
+
+
+def append(
+    file: BinaryIO, emitters: Emitters, pixel_nm: float, uncertainty_nm: ArrayLike | None = None, before: int = 0
+) -> None:
+    """Add rows to an open file that holds `before` of them, to an empty one the header first; see `write`."""
     columns = {
-        "id": np.arange(1, emitters.rows + 1),
+        "id": np.arange(before + 1, before + emitters.rows + 1),
         "frame": emitters.frame + 1,
         "x [nm]": emitters.x_px * pixel_nm,
         "y [nm]": emitters.y_px * pixel_nm,
@@ -70,9 +79,10 @@ def write(path: str | Path, emitters: Emitters, pixel_nm: float, uncertainty_nm:
     columns["intensity [photon]"] = emitters.photons
     if uncertainty_nm is not None:
         columns["uncertainty [nm]"] = np.broadcast_to(uncertainty_nm, emitters.frame.shape)
-    header = ",".join(f'"{name}"' for name in columns)
+    if not file.tell():
+        file.write((",".join(f'"{name}"' for name in columns) + "\n").encode())
     kinds = ["%d" if name in {"id", "frame"} else "%.4f" for name in columns]
-    np.savetxt(path, np.column_stack(list(columns.values())), kinds, ",", header=header, comments="")
+    np.savetxt(file, np.column_stack(list(columns.values())), kinds, ",")
 
 
 def _csv_header(line: str) -> list[str]:

@@ -9,7 +9,7 @@ where they know none.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -102,6 +102,21 @@ def write_imagej(path: str | Path, frames: NDArray[Any], pixel_nm: float, info: 
     per_um = 1000.0 / pixel_nm
     metadata = {"axes": "TYX", "unit": "um"} | ({"Info": info} if info else {})
     tifffile.imwrite(path, frames, imagej=True, resolution=(per_um, per_um), metadata=metadata, software=False)
+
+
+def create_channels(path: Path, shape: tuple[int, ...], names: Sequence[str], pixel_nm: float) -> None:
+    """Create a float32 OME-TIFF (T, C, Y, X) of zeros in one piece, with names for the channels, to be filled later."""
+    size = {"PhysicalSizeX": pixel_nm, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": pixel_nm, "PhysicalSizeYUnit": "nm"}
+    metadata = {"axes": "TCYX", "Channel": {"Name": list(names)}, **size}
+    tifffile.imwrite(
+        path, shape=shape, dtype="<f4", ome=True, bigtiff=True, metadata=metadata, photometric="minisblack"
+    )
+
+
+def channels_place(path: Path) -> tuple[int, tuple[int, ...]]:
+    """Where in such a file the first pixel lies, and its Y and X."""
+    with tifffile.TiffFile(path) as file:
+        return int(file.series[0].dataoffset), file.series[0].shape[-2:]
 
 
 def _tiff(path: Path, handle: BinaryIO) -> Any:

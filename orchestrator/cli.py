@@ -12,7 +12,8 @@ import click
 from orchestrator.entry import run as run_command
 
 if TYPE_CHECKING:
-    from orchestrator.search_space.sweep import Plan
+    from orchestrator.backends.port import Backend, Steer
+    from orchestrator.search_space.text_source import Source
 
 _EXAMPLES = """
 \b
@@ -23,6 +24,10 @@ Examples:
   orchestrator status wolf --json                    counts by state, for scripts
   orchestrator logs d3-f3-adam -f                    what a run prints, as it prints it
   orchestrator down                                  checkpoint, put runs back in the queue, stop the services
+  orchestrator serve                                 let other machines ask for all this, with a token
+
+\b
+Where ORCHESTRATOR_URL is set (and ORCHESTRATOR_TOKEN or ORCHESTRATOR_TOKEN_FILE), commands ask the API there.
 
 \b
 Exit codes: 0 done, 1 failed, 2 wrong input, 3 a service is out of reach, 130 interrupted.
@@ -43,17 +48,20 @@ def cli() -> None:
 def run(file: Path) -> None:
     """Train a search space to its end: start what is needed, submit, follow, report.
 
-    Calling it again goes on where it stopped; what is finished is never trained again. Ctrl-C checkpoints.
+    Calling it again goes on where it stopped; what is finished is never trained again. Ctrl-C checkpoints. Through an
+    API nothing is started, and Ctrl-C ends the following only.
     """
-    made = _plan(file)
-    from orchestrator.commands.run import run_to_the_end
+    source = _source(file)
+    from orchestrator.commands.run import run_here, run_there
+    from orchestrator.settings import from_environment
 
-    raise SystemExit(run_to_the_end(made, file))
+    raise SystemExit(run_there(_backend(), source) if from_environment().api.url else run_here(source))
 
 
 @cli.command()
 def up() -> None:
     """Start Redis, MLflow and the balancer in the background, where they do not run already."""
+    _only_here("up")
     from orchestrator.commands.session import open_up
 
     session = open_up()
@@ -64,6 +72,7 @@ def up() -> None:
 @cli.command()
 def down() -> None:
     """Let runs checkpoint and go back to the queue, then stop the services."""
+    _only_here("down")
     from orchestrator.commands.session import close_down
     from orchestrator.settings import from_environment
 
@@ -72,16 +81,33 @@ def down() -> None:
 
 
 @cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8642, show_default=True, type=click.IntRange(0, 65535))
+def serve(host: str, port: int) -> None:
+    """Answer other machines over HTTP until SIGTERM: what these commands do, metrics, events as they happen.
+
+    Callers show a token: ORCHESTRATOR_TOKEN, or what is in ORCHESTRATOR_TOKEN_FILE, or one that is made here and kept
+    in the home folder. The connection is not encrypted; off this machine, put an SSH tunnel or a TLS proxy before it.
+
+    \b
+      ssh -L 8642:127.0.0.1:8642 server
+      ORCHESTRATOR_URL=http://127.0.0.1:8642 ORCHESTRATOR_TOKEN_FILE=token orchestrator status
+    """
+    from orchestrator.api.service import serve as answer
+    from orchestrator.settings import from_environment
+
+    answer(from_environment(), host, port)
+
+
+@cli.command()
 @_file
 @_json
 def plan(file: Path, as_json: bool) -> None:
     """Say what a search space would train, cell by rule, and what of it is known already. Changes nothing."""
-    made = _plan(file)
-    from orchestrator.commands.planning import render_plan, try_ledger
-    from orchestrator.commands.submission import preview, submission_json
+    seen = _backend().plan(_source(file))
+    from orchestrator.commands.planning import render_plan
 
-    found = preview(try_ledger(), made)
-    _show(submission_json(made.space.name, found) if as_json else render_plan(made, found), as_json)
+    _show(seen if as_json else render_plan(seen), as_json)
 
 
 @cli.command()
@@ -89,14 +115,10 @@ def plan(file: Path, as_json: bool) -> None:
 @_json
 def submit(file: Path, as_json: bool) -> None:
     """Queue a search space; runs that are known already are not queued again."""
-    made = _plan(file)
-    from orchestrator.commands.session import open_existing
-    from orchestrator.commands.submission import describe, submission_json
-    from orchestrator.commands.submission import submit as queue
+    seen = _backend().submit(_source(file))
+    from orchestrator.commands.submission import describe
 
-    found = queue(open_existing().ledger, made, file)
-    name = made.space.name
-    _show(submission_json(name, found) if as_json else f"{name}: {describe(found)}", as_json)
+    _show(seen if as_json else f"{seen['sweep']}: {describe(seen)}", as_json)
 
 
 @cli.command()
@@ -105,10 +127,9 @@ def submit(file: Path, as_json: bool) -> None:
 @_json
 def status(sweep: str | None, with_runs: bool, as_json: bool) -> None:
     """Count the runs of a sweep, or of all, by state."""
-    from orchestrator.commands.session import open_existing
-    from orchestrator.commands.status import render_status, status_json
+    from orchestrator.commands.status import render_status
 
-    seen = status_json(open_existing().ledger, sweep, with_runs=with_runs)
+    seen = _backend().status(sweep, with_runs=with_runs)
     _show(seen if as_json else render_status(seen), as_json)
 
 
@@ -117,11 +138,10 @@ def status(sweep: str | None, with_runs: bool, as_json: bool) -> None:
 @_json
 def report(sweep: str, as_json: bool) -> None:
     """Rank the cells of a sweep, seeds averaged, and say whether every run has its result."""
-    from orchestrator.commands.report import render_report, report_json
-    from orchestrator.commands.session import open_existing
+    from orchestrator.commands.report import render_report
 
-    ledger = open_existing().ledger
-    _show(report_json(ledger, sweep) if as_json else render_report(ledger, sweep), as_json)
+    seen = _backend().report(sweep)
+    _show(seen if as_json else render_report(seen), as_json)
 
 
 @cli.command()
@@ -130,27 +150,22 @@ def report(sweep: str, as_json: bool) -> None:
 def logs(run: str, follow: bool) -> None:
     """Print what a run's latest attempt printed. RUN is an id, a slug, or the beginning of an id."""
     from orchestrator.commands.logs import follow_log, print_log
-    from orchestrator.commands.session import open_existing
 
-    (follow_log if follow else print_log)(open_existing(), run)
+    (follow_log if follow else print_log)(_backend(), run)
 
 
 @cli.command()
 @click.argument("sweep")
 def pause(sweep: str) -> None:
     """Start no more runs of a sweep; those that run go on."""
-    from orchestrator.commands.steering import pause as steer
-
-    click.echo(steer(sweep))
+    _steer("pause", sweep)
 
 
 @cli.command()
 @click.argument("sweep")
 def resume(sweep: str) -> None:
     """Lift a pause, whoever made it."""
-    from orchestrator.commands.steering import resume as steer
-
-    click.echo(steer(sweep))
+    _steer("resume", sweep)
 
 
 @cli.command()
@@ -158,9 +173,7 @@ def resume(sweep: str) -> None:
 @click.argument("runs", nargs=-1)
 def cancel(sweep: str, runs: tuple[str, ...]) -> None:
     """Cancel runs that are not over, or the whole sweep; `retry` queues them again."""
-    from orchestrator.commands.steering import cancel as steer
-
-    click.echo(steer(sweep, runs))
+    _steer("cancel", sweep, runs)
 
 
 @cli.command()
@@ -168,9 +181,34 @@ def cancel(sweep: str, runs: tuple[str, ...]) -> None:
 @click.argument("runs", nargs=-1)
 def retry(sweep: str, runs: tuple[str, ...]) -> None:
     """Queue failed, infeasible and cancelled runs again, or only those named, with fresh budgets."""
-    from orchestrator.commands.steering import retry as steer
+    _steer("retry", sweep, runs)
 
-    click.echo(steer(sweep, runs))
+
+@cli.command()
+@click.argument("checks", nargs=-1)
+@_json
+def doctor(checks: tuple[str, ...], as_json: bool) -> None:
+    """Look the installation over, or only the parts named, and say what to do about what is wrong."""
+    from orchestrator.deployment.doctor import examine
+    from orchestrator.settings import from_environment
+
+    found = list(examine(from_environment(), checks))
+    if as_json:
+        click.echo(json.dumps([finding._asdict() for finding in found]))
+    else:
+        click.echo("\n".join(f"{'well ' if one.is_well else 'WRONG'}  {one.name:<9} {one.message}" for one in found))
+    raise SystemExit(not all(finding.is_well for finding in found))
+
+
+@cli.command(hidden=True)
+@click.argument("control", type=click.Path(path_type=Path))
+@click.argument("workers", type=click.Path(path_type=Path))
+@click.argument("database", type=click.Path(path_type=Path))
+def make_secrets(control: Path, workers: Path, database: Path) -> None:
+    """Make the passwords of an installation in containers, where there are none yet, in three folders."""
+    from orchestrator.deployment.passwords import make_secrets as make
+
+    click.echo(f"made: {', '.join(make(control, workers, database)) or 'nothing, all was there'}")
 
 
 @cli.command()
@@ -197,11 +235,28 @@ def main() -> None:
     run_command(cli)
 
 
-def _plan(file: Path) -> Plan:
-    """Read the file before anything slower is imported, so that a mistake in it is told at once."""
-    from orchestrator.search_space.sweep import plan as make_plan
+def _source(file: Path) -> Source:
+    from orchestrator.search_space.text_source import read_source
 
-    return make_plan(file)
+    return read_source(file)
+
+
+def _backend() -> Backend:
+    from orchestrator.backends.choice import backend_of
+    from orchestrator.settings import from_environment
+
+    return backend_of(from_environment())
+
+
+def _only_here(command: str) -> None:
+    from orchestrator.backends.choice import only_here
+    from orchestrator.settings import from_environment
+
+    only_here(from_environment(), command)
+
+
+def _steer(action: Steer, sweep: str, runs: tuple[str, ...] = ()) -> None:
+    click.echo(_backend().steer(action, sweep, runs)["message"])
 
 
 def _show(value: Any, as_json: bool) -> None:

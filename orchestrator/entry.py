@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from orchestrator.errors import OrchestratorError, ServiceError
+from orchestrator.errors import OrchestratorError
 
 
 def run(command: Callable[[], object], prefix: str = "") -> None:
@@ -16,12 +16,12 @@ def run(command: Callable[[], object], prefix: str = "") -> None:
     except OrchestratorError as error:
         _leave(f"{prefix}{error}", error.exit_code, error)
     except Exception as error:
-        from orchestrator.redis_door import RedisError
+        from orchestrator.redis_door import RedisError, lost
 
         if not isinstance(error, RedisError | ConnectionError):
             raise
-        lost = f"{prefix}a service has gone away ({error}); `orchestrator up` starts it again"
-        _leave(lost, ServiceError.exit_code, error)
+        told = lost(error)
+        _leave(f"{prefix}{told}", told.exit_code, error)
 
 
 def _leave(message: str, code: int, cause: Exception) -> None:

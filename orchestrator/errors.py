@@ -4,8 +4,11 @@
     ├── SearchSpaceError              exit code 2   the YAML, with every mistake and its place
     ├── InputError                    exit code 2   a movie or a table that cannot be trained on
     ├── UnknownNameError              exit code 2   a sweep or a run that the ledger does not know
+    ├── LocalOnlyError                exit code 2   a command that cannot work through an API
+    ├── AccessError                   exit code 2   no token for an API, or a wrong one
     ├── ServiceError                  exit code 3   Redis, MLflow or the balancer is out of reach
     ├── SupersededError               exit code 3   another balancer has taken over
+    ├── RefusedError                                a move that a run's state does not allow
     └── FencedError                   a stale token; the caller's attempt is no longer the run's
 
 The message says what was found, what was expected and what to do next.
@@ -58,6 +61,18 @@ class UnknownNameError(OrchestratorError):
     exit_code = 2
 
 
+class LocalOnlyError(OrchestratorError):
+    """What only works on the machine of the services."""
+
+    exit_code = 2
+
+
+class AccessError(OrchestratorError):
+    """A token that is missing, unusable or wrong."""
+
+    exit_code = 2
+
+
 class ServiceError(OrchestratorError):
     """A service that is needed now does not answer."""
 
@@ -68,6 +83,10 @@ class SupersededError(OrchestratorError):
     """Another balancer, started later, works on the same Redis."""
 
     exit_code = 3
+
+
+class RefusedError(OrchestratorError):
+    """A move that the transition table does not allow from the run's present state."""
 
 
 class FencedError(OrchestratorError):

@@ -15,7 +15,8 @@ from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from orchestrator.errors import FencedError, OrchestratorError, UnknownNameError
+from orchestrator.errors import FencedError, RefusedError, UnknownNameError
+from orchestrator.events import announce
 from orchestrator.records import Group, Run, Sweep, SweepPolicy
 from orchestrator.states import RunState, sources
 from worker.spec import PREFIX, RunSpec, run_key, sweep_key
@@ -31,10 +32,6 @@ WAKE = f"{PREFIX}:wake"
 RANK = 1_000_000
 """A run's place in the queue is its rank, times this, and its number in the sweep."""
 _BATCH = 500
-
-
-class RefusedError(OrchestratorError):
-    """A move that the transition table does not allow from the run's present state."""
 
 
 class Submission(NamedTuple):
@@ -122,6 +119,7 @@ class Ledger:
     def mark_sweep(self, name: str, **fields: str) -> None:
         """Set `hold`, `paused`, `experiment_id` or `parent_run_id` of a sweep."""
         self.redis.hset(sweep_key(name), mapping=cast("Any", fields))
+        announce(self.redis, name, fields)
         self.wake()
 
     def counts(self, name: str) -> dict[RunState, int]:
@@ -167,22 +165,15 @@ class Ledger:
         """Make a group known, before a run joins it."""
         self.redis.hset(f"{sweep_key(sweep)}:groups", group.name, group.model_dump_json())
 
-    def find_run(self, prefix: str) -> Run:
-        """The one run whose id or slug begins so.
+    def find_run(self, name: str) -> Run:
+        """The one run with this id or slug, or whose id begins so; raises as `find_runs` does."""
+        return self.find_runs([name])[0]
 
-        Raises:
-            UnknownNameError: none does, or several do.
-        """
-        if exact := self.runs_by_id([prefix]):
-            return exact[0]
-        matches = [
-            run for name in self.sweeps() for run in self.runs(name) if prefix in (run.run_id, run.spec.slug)
-        ] or [run for name in self.sweeps() for run in self.runs(name) if run.run_id.startswith(prefix)]
-        if len(matches) != 1:
-            raise UnknownNameError(
-                f"{len(matches) or 'no'} runs begin with '{prefix}'; `orchestrator status SWEEP --runs` lists them all"
-            )
-        return matches[0]
+    def find_runs(self, names: Sequence[str]) -> list[Run]:
+        """For each name, the one run with this id or slug, or whose id begins so; UnknownNameError unless it is one."""
+        known = {run.run_id: run for run in self.runs_by_id(names)}
+        others = [] if set(names) <= known.keys() else [run for sweep in self.sweeps() for run in self.runs(sweep)]
+        return [known.get(name) or _only(name, others) for name in dict.fromkeys(names)]
 
     def move(
         self,
@@ -240,6 +231,14 @@ class Ledger:
 def _queue_line(group: str, size: int, served_at: str, heads: Sequence[str]) -> QueueLine:
     rank = int(float(heads[1])) // RANK
     return QueueLine(Group.model_validate_json(group), size, float(served_at or 0), tuple(heads[::2]), rank)
+
+
+def _only(name: str, runs: Sequence[Run]) -> Run:
+    matches = [run for run in runs if name == run.spec.slug] or [run for run in runs if run.run_id.startswith(name)]
+    if len(matches) != 1:
+        found = f"{len(matches) or 'no'} runs begin with '{name}'"
+        raise UnknownNameError(f"{found}; `orchestrator status SWEEP --runs` lists them all")
+    return matches[0]
 
 
 def _members(sweep: str, state: RunState) -> str:

@@ -12,6 +12,11 @@ Redis = redis.Redis
 RedisError = redis.exceptions.RedisError
 
 
+def lost(error: Exception) -> ServiceError:
+    """What to say where a connection that worked is gone."""
+    return ServiceError(f"a service has gone away ({error}); `orchestrator up` starts it again")
+
+
 def connect(url: str, *, decode: bool = True) -> redis.Redis:
     """Connect to the ledger's Redis and check that it keeps what it is told.
 

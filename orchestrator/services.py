@@ -64,13 +64,17 @@ class Services:
                 self._start_redis()
             if MLFLOW in missing and self._start_mlflow():
                 self.stop(BALANCER)
-            if not self._runs(BALANCER):
+            if BALANCER in self.missing():
                 self._start(BALANCER, [sys.executable, "-m", "orchestrator.balancer", "run"], redis_url(self._settings))
             return missing
 
     def missing(self) -> list[str]:
         """What should run here and does not."""
-        wanted = {REDIS: not self._settings.redis_url, MLFLOW: not self._settings.mlflow_url, BALANCER: True}
+        wanted = {
+            REDIS: not self._settings.redis_url,
+            MLFLOW: not self._settings.mlflow_url,
+            BALANCER: self._settings.balancer.where == "here",
+        }
         return [name for name, here in wanted.items() if here and not self._runs(name)]
 
     def _runs(self, name: str) -> bool:

@@ -9,9 +9,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from orchestrator.errors import OrchestratorError
+from worker.redis_address import redis_address
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,54 @@ class BalancerSettings:
     """How long a worker with nothing to do is kept warm, s. HDSMLM_IDLE_WORKER_S."""
     stop_grace_s: float = 60.0
     """Time that a run has to checkpoint before its worker is killed, s. HDSMLM_STOP_GRACE_S."""
+    where: Literal["here", "elsewhere"] = "here"
+    """Whether commands start a balancer where none runs, or one is kept running by others. HDSMLM_BALANCER."""
+    launcher: Literal["process", "docker"] = "process"
+    """What workers are: processes of this machine, or containers. HDSMLM_LAUNCHER."""
+    on_stop: Literal["keep", "release"] = "keep"
+    """What the balancer's end means to workers: go on, or checkpoint and leave. HDSMLM_ON_STOP."""
+
+
+@dataclass(frozen=True)
+class ContainerSettings:
+    """How workers run as containers."""
+
+    image: str = "hdsmlm/worker"
+    """HDSMLM_WORKER_IMAGE."""
+    network: str = ""
+    """The network on which workers reach Redis and MLflow; empty: Docker's default. HDSMLM_WORKER_NETWORK."""
+    folders: tuple[str, ...] = ()
+    """Folders that workers share with the balancer, as `/checkpoints /data:ro`. HDSMLM_WORKER_FOLDERS."""
+    user: str = ""
+    """Who workers are, as `UID:GID`; empty: as the image says. HDSMLM_WORKER_USER."""
+    installation: str = ""
+    """Name on every container's label; empty: the home folder. HDSMLM_INSTALLATION."""
+    redis_url: str = ""
+    """Redis as workers reach it; empty: as the balancer does. HDSMLM_WORKER_REDIS_URL."""
+    redis_password_file: str = ""
+    """File with the workers' password of Redis, in their containers. HDSMLM_WORKER_REDIS_PASSWORD_FILE."""
+    mlflow_url: str = ""
+    """MLflow as workers reach it; empty: as the balancer does. HDSMLM_WORKER_MLFLOW_URL."""
+    ram_mib: int = 16384
+    """Most of the machine's memory for a worker of a GPU, MiB. HDSMLM_WORKER_RAM_MIB."""
+    shm_mib: int = 512
+    """Size of /dev/shm, MiB. HDSMLM_WORKER_SHM_MIB."""
+    tmp_mib: int = 1024
+    """Size of /tmp, in memory, MiB. HDSMLM_WORKER_TMP_MIB."""
+    most_processes: int = 1024
+    """Processes and threads of a worker. HDSMLM_WORKER_PROCESSES."""
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """How commands reach an API, and what an API asks of those who call it."""
+
+    url: str = ""
+    """Where commands send what they are asked; empty: they do it themselves. ORCHESTRATOR_URL."""
+    token: str = field(default="", repr=False)
+    """What callers must show. ORCHESTRATOR_TOKEN."""
+    token_file: Path | None = None
+    """File that holds it. ORCHESTRATOR_TOKEN_FILE."""
 
 
 @dataclass(frozen=True)
@@ -52,45 +101,105 @@ class Settings:
     """Redis to use; empty: an embedded one under `home`. HDSMLM_REDIS_URL."""
     mlflow_url: str = ""
     """MLflow server to use; empty: an embedded one under `home`. HDSMLM_MLFLOW_URL."""
+    mlflow_public_url: str = ""
+    """MLflow as people reach it; empty: as programs do. HDSMLM_MLFLOW_PUBLIC_URL."""
+    data: Path | None = None
+    """Folder of experimental movies: paths in a search space start from it and cannot leave it; none: they start from
+    the YAML file. HDSMLM_DATA."""
     balancer: BalancerSettings = field(default_factory=BalancerSettings)
+    containers: ContainerSettings = field(default_factory=ContainerSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings.
 
     Raises:
-        OrchestratorError: a number is not one.
+        OrchestratorError: a number is not one, a word is none of those that are known, or a file cannot be read.
     """
-    given = BalancerSettings()
+    return Settings(
+        home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
+        redis_url=_redis_url(environment),
+        mlflow_url=environment.get("HDSMLM_MLFLOW_URL", ""),
+        mlflow_public_url=environment.get("HDSMLM_MLFLOW_PUBLIC_URL", ""),
+        data=_path(environment, "HDSMLM_DATA"),
+        api=ApiSettings(
+            url=environment.get("ORCHESTRATOR_URL", ""),
+            token=environment.get("ORCHESTRATOR_TOKEN", ""),
+            token_file=_path(environment, "ORCHESTRATOR_TOKEN_FILE"),
+        ),
+        balancer=_balancer(_Reader(environment), BalancerSettings()),
+        containers=_containers(_Reader(environment), ContainerSettings()),
+    )
 
-    def number(name: str, default: float) -> float:
-        text = environment.get(name, str(default))
+
+def _balancer(read: _Reader, given: BalancerSettings) -> BalancerSettings:
+    return BalancerSettings(
+        devices=read.choice("HDSMLM_DEVICES", given.devices, "auto", "gpu", "cpu"),
+        foreign=read.choice("HDSMLM_FOREIGN", given.foreign, "share", "avoid", "never"),
+        gpu_slots=read.whole("HDSMLM_GPU_SLOTS", given.gpu_slots),
+        gpu_reserve_mib=read.whole("HDSMLM_GPU_RESERVE_MIB", given.gpu_reserve_mib),
+        gpu_limits=read.text("HDSMLM_GPU_LIMITS", given.gpu_limits),
+        slots=read.whole("HDSMLM_SLOTS", given.slots),
+        reserve_mib=read.whole("HDSMLM_RESERVE_MIB", given.reserve_mib),
+        tick_s=read.number("HDSMLM_TICK_S", given.tick_s),
+        runs_per_worker=read.whole("HDSMLM_RUNS_PER_WORKER", given.runs_per_worker),
+        idle_worker_s=read.number("HDSMLM_IDLE_WORKER_S", given.idle_worker_s),
+        stop_grace_s=read.number("HDSMLM_STOP_GRACE_S", given.stop_grace_s),
+        where=read.choice("HDSMLM_BALANCER", given.where, "here", "elsewhere"),
+        launcher=read.choice("HDSMLM_LAUNCHER", given.launcher, "process", "docker"),
+        on_stop=read.choice("HDSMLM_ON_STOP", given.on_stop, "keep", "release"),
+    )
+
+
+def _containers(read: _Reader, given: ContainerSettings) -> ContainerSettings:
+    return ContainerSettings(
+        image=read.text("HDSMLM_WORKER_IMAGE", given.image),
+        network=read.text("HDSMLM_WORKER_NETWORK", given.network),
+        folders=tuple(read.text("HDSMLM_WORKER_FOLDERS", "").split()),
+        user=read.text("HDSMLM_WORKER_USER", given.user),
+        installation=read.text("HDSMLM_INSTALLATION", given.installation),
+        redis_url=read.text("HDSMLM_WORKER_REDIS_URL", given.redis_url),
+        redis_password_file=read.text("HDSMLM_WORKER_REDIS_PASSWORD_FILE", given.redis_password_file),
+        mlflow_url=read.text("HDSMLM_WORKER_MLFLOW_URL", given.mlflow_url),
+        ram_mib=read.whole("HDSMLM_WORKER_RAM_MIB", given.ram_mib),
+        shm_mib=read.whole("HDSMLM_WORKER_SHM_MIB", given.shm_mib),
+        tmp_mib=read.whole("HDSMLM_WORKER_TMP_MIB", given.tmp_mib),
+        most_processes=read.whole("HDSMLM_WORKER_PROCESSES", given.most_processes),
+    )
+
+
+def _redis_url(environment: Mapping[str, str]) -> str:
+    try:
+        return redis_address(environment)
+    except ValueError as error:
+        raise OrchestratorError(str(error)) from error
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    return Path(environment[name]).absolute() if environment.get(name) else None
+
+
+class _Reader(NamedTuple):
+    """Reads one variable at a time; an empty one counts as not set, as compose files leave them."""
+
+    environment: Mapping[str, str]
+
+    def text(self, name: str, default: str) -> str:
+        return self.environment.get(name) or default
+
+    def number(self, name: str, default: float) -> float:
+        text = self.text(name, str(default))
         try:
             return float(text)
         except ValueError as error:
             raise OrchestratorError(f"{name} is '{text}'; expected a number, such as {default:g}") from error
 
-    def choice(name: str, default: str, *choices: str) -> Any:
-        text = environment.get(name, default)
+    def whole(self, name: str, default: int) -> int:
+        return int(self.number(name, default))
+
+    def choice(self, name: str, default: str, *choices: str) -> Any:
+        text = self.text(name, default)
         if text not in choices:
             raise OrchestratorError(f"{name} is '{text}'; expected one of {', '.join(choices)}")
         return text
-
-    return Settings(
-        home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
-        redis_url=environment.get("HDSMLM_REDIS_URL", ""),
-        mlflow_url=environment.get("HDSMLM_MLFLOW_URL", ""),
-        balancer=BalancerSettings(
-            devices=choice("HDSMLM_DEVICES", given.devices, "auto", "gpu", "cpu"),
-            foreign=choice("HDSMLM_FOREIGN", given.foreign, "share", "avoid", "never"),
-            gpu_slots=int(number("HDSMLM_GPU_SLOTS", given.gpu_slots)),
-            gpu_reserve_mib=int(number("HDSMLM_GPU_RESERVE_MIB", given.gpu_reserve_mib)),
-            gpu_limits=environment.get("HDSMLM_GPU_LIMITS", ""),
-            slots=int(number("HDSMLM_SLOTS", given.slots)),
-            reserve_mib=int(number("HDSMLM_RESERVE_MIB", given.reserve_mib)),
-            tick_s=number("HDSMLM_TICK_S", given.tick_s),
-            runs_per_worker=int(number("HDSMLM_RUNS_PER_WORKER", given.runs_per_worker)),
-            idle_worker_s=number("HDSMLM_IDLE_WORKER_S", given.idle_worker_s),
-            stop_grace_s=number("HDSMLM_STOP_GRACE_S", given.stop_grace_s),
-        ),
-    )

@@ -15,7 +15,7 @@ PACKAGES = ("orchestrator", "worker", "model")
 DOORS = {
     "redis": {"orchestrator/redis_door.py", "worker/link.py"},
     "rq": {"orchestrator/transport.py", "worker/supervisor.py"},
-    "mlflow": {"worker/tracking.py"},
+    "mlflow": {"model/registry.py", "worker/tracking.py"},
     "pynvml": {"orchestrator/balancer/probes/nvml_child.py"},
     "tifffile": {"model/tiff.py"},
     "ruamel": {"orchestrator/search_space/yaml_source.py", "model/picasso.py"},

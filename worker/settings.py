@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.memory import CPU
+from worker.redis_address import redis_address
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,14 @@ def from_environment(worker_id: str, environment: Mapping[str, str] = os.environ
     """Read the settings.
 
     Raises:
-        ValueError: a variable is missing; only a launcher starts workers.
+        ValueError: a variable is missing, or the password's file; only a launcher starts workers.
     """
-    if not environment.get("HDSMLM_REDIS_URL"):
+    redis_url = redis_address(environment)
+    if not redis_url:
         raise ValueError("HDSMLM_REDIS_URL must be set; workers are started by the balancer (`balancer run`)")
     return WorkerSettings(
         worker_id=worker_id,
-        redis_url=environment["HDSMLM_REDIS_URL"],
+        redis_url=redis_url,
         home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
         device=environment.get("HDSMLM_DEVICE") or CPU,
         cgroup=Path(environment["HDSMLM_CGROUP"]) if environment.get("HDSMLM_CGROUP") else None,

@@ -99,4 +99,5 @@ def _over(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer["peak_mib"]:
         yield f"measured peak {gib(answer['peak_mib'])} GiB"
     if answer["metrics"]:
-        yield ", ".join(f"{name} {value:.4g}" for name, value in answer["metrics"].items())
+        known = ((name, value) for name, value in answer["metrics"].items() if value is not None)
+        yield ", ".join(f"{name} {value:.4g}" for name, value in known)

@@ -15,7 +15,7 @@ from orchestrator.entry import run as run_command
 from orchestrator.settings import from_environment
 
 if TYPE_CHECKING:
-    from orchestrator.ledger import Ledger
+    from orchestrator.backends.port import Backend
 
 _EXAMPLES = """
 \b
@@ -57,19 +57,19 @@ def status(follow: bool, as_json: bool) -> None:
     \b
       balancer status --json | jq '.devices[] | {name, headroom_mib, health}'
     """
-    from orchestrator.balancer.status import read, render
+    from orchestrator.balancer.status import render
     from orchestrator.balancer.watching import size, watch
 
-    url = redis_url(from_environment())
+    backend = _backend()
 
-    def draw(columns: int, lines: int) -> str:
-        seen = read(url)
+    def draw(columns: int, lines: int | None = None) -> str:
+        seen = backend.balancer()
         return json.dumps(seen) if as_json else render(seen, width=columns, height=lines, colour=_in_colour())
 
     if follow:
         watch(draw)
     else:
-        _print(json.dumps(read(url)) if as_json else render(read(url), width=size()[0], colour=_in_colour()))
+        _print(draw(size()[0]))
 
 
 @cli.command()
@@ -87,10 +87,9 @@ def explain(run: str, as_json: bool) -> None:
       balancer explain d4-f3-adam-lr1e-3-s11-3fa9c1 --json
     """
     from orchestrator.balancer.answers import render_answer
-    from orchestrator.balancer.inquiry import inquire
     from orchestrator.balancer.watching import size
 
-    answer = inquire(_ledger(), run)
+    answer = _backend().explain(run)
     _print(json.dumps(answer) if as_json else render_answer(answer, width=size()[0], colour=_in_colour()))
 
 
@@ -108,9 +107,7 @@ def drain(device: str | None, now: bool) -> None:
       balancer drain GPU-8f3a --now
       balancer drain
     """
-    from orchestrator.balancer.steering import Steering
-
-    _print("\n".join(Steering(_ledger()).drain(device, now=now)))
+    _print("\n".join(_backend().drain(device, now=now)["lines"]))
 
 
 @cli.command()
@@ -122,9 +119,7 @@ def resume(device: str | None) -> None:
       balancer resume gpu0
       balancer resume
     """
-    from orchestrator.balancer.steering import Steering
-
-    _print("\n".join(Steering(_ledger()).resume(device)))
+    _print("\n".join(_backend().reopen(device)["lines"]))
 
 
 @cli.command()
@@ -169,11 +164,10 @@ def main() -> None:
     run_command(cli, "balancer: ")
 
 
-def _ledger() -> Ledger:
-    from orchestrator.ledger import Ledger
-    from orchestrator.redis_door import connect
+def _backend() -> Backend:
+    from orchestrator.backends.choice import backend_of
 
-    return Ledger(connect(redis_url(from_environment())))
+    return backend_of(from_environment())
 
 
 def _in_colour() -> bool:

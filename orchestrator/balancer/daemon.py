@@ -29,8 +29,8 @@ from orchestrator.balancer.policy import decide
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.reports import Reports
 from orchestrator.balancer.snapshot import SNAPSHOT, snapshot, stored_books
-from orchestrator.errors import OrchestratorError, ServiceError, SupersededError
-from orchestrator.ledger import LeaseOf, Ledger, RefusedError
+from orchestrator.errors import OrchestratorError, RefusedError, ServiceError, SupersededError
+from orchestrator.ledger import LeaseOf, Ledger
 from orchestrator.records import Run, Worker, WorkerState
 from orchestrator.settings import BalancerSettings
 from orchestrator.states import RunState
@@ -39,6 +39,7 @@ from worker.spec import Order, ReportKind, control_key
 
 _log = logging.getLogger(__name__)
 _CONTROL_TTL_S = 24 * 3600
+_LEAVING_STEP_S = 0.2
 _NOT_BEGUN = {"epoch": 0, "steps_per_s": 0, "peak_mib": 0}
 
 
@@ -59,6 +60,7 @@ class Daemon:
     fencing_epoch: int = field(init=False, default=0)
     _world: World = field(init=False, default=World((), {}))
     _ticked: float = field(init=False, default=0.0)
+    _since: float = field(init=False, default_factory=time.time)
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.ledger, self.leases, self.settings, self.rules)
@@ -72,6 +74,15 @@ class Daemon:
         self.fencing_epoch = self.leases.next_fencing_epoch()
         while not stop.is_set():
             self.step(self.settings.tick_s)
+
+    def leave(self) -> None:
+        """Let every worker checkpoint and leave; those that have not done so after the grace are put away."""
+        self.observer.leaving = True
+        deadline = time.monotonic() + self.settings.stop_grace_s
+        while (alive := self.launcher.alive()) and time.monotonic() < deadline:
+            self.step(min(self.settings.tick_s, _LEAVING_STEP_S))
+        for worker_id in alive:
+            self.launcher.kill(worker_id)
 
     def step(self, wait_s: float) -> None:
         """One round: hear the workers for up to `wait_s`, then decide and act; look around where that is due.
@@ -127,7 +138,7 @@ class Daemon:
         for device_id, rates in rates_by_device(workers, self.observer.runs, observation.devices).items():
             self.experience.rates(models[device_id], rates)
         self._watch_overheads(workers, account, models)
-        seen = snapshot(self.observer, observation, self._world, self.fencing_epoch)
+        seen = snapshot(self.observer, observation, self._world, fencing_epoch=self.fencing_epoch, since=self._since)
         self.ledger.redis.set(SNAPSHOT, json.dumps(seen))
 
     def _watch_overheads(self, workers: list[Worker], account: Account, models: dict[str, str]) -> None:
@@ -177,6 +188,7 @@ class Daemon:
         token = secrets.token_hex(8)
         fields = {"token": token, "worker": assign.worker_id, "assigned_at": time.time(), "cap_mib": assign.cap_mib}
         lease = LeaseOf(assign.worker_id, assign.lease_mib, assign.cap_mib, assign.exclusive)
+        self.launcher.resize(assign.worker_id, assign.lease_mib)
         try:
             self.ledger.move(assign.run_id, RunState.ASSIGNED, lease=lease, fields={**fields, **_NOT_BEGUN})
         except RefusedError as refused:

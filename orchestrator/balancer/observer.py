@@ -51,6 +51,8 @@ class Observer:
         """Their runs by state."""
         self.runs: dict[str, Run] = {}
         """Runs that workers have, as they were at the last refreshment."""
+        self.leaving = False
+        """Whether this balancer's end is to be every worker's."""
         self._pids: dict[str, dict[int, float]] = {}
         """Processes that workers had of late, each with when that was; the driver may still list one that is gone."""
         self._quarantined: Mapping[str, str] = {}
@@ -81,7 +83,7 @@ class Observer:
             demands=tuple(self._demands(set(models.values()), now)),
             loads=self.experience.loads(),
             idle_worker_s=self._settings.idle_worker_s,
-            shutting_down=self._leases.shutting_down(),
+            shutting_down=self.leaving or self._leases.shutting_down(),
             draining=self._drained,
         )
         return observation, account

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from orchestrator.balancer.closures import Closures
 from orchestrator.balancer.experience import Experience
 from orchestrator.balancer.leases import Entry, Leases
-from orchestrator.errors import FencedError, UnknownNameError
-from orchestrator.ledger import UNSETTLED, Ledger, RefusedError
+from orchestrator.errors import FencedError, RefusedError, UnknownNameError
+from orchestrator.ledger import UNSETTLED, Ledger
 from orchestrator.records import Group, Run, Sweep, Worker, WorkerState
 from orchestrator.states import RunState
 from worker.spec import FailureClass, Report, ReportKind, sweep_key

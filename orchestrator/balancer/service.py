@@ -8,7 +8,7 @@ import signal
 import threading
 
 from orchestrator.balancer.daemon import Daemon, only_one
-from orchestrator.balancer.launchers.process import ProcessLauncher
+from orchestrator.balancer.launchers.port import Launcher
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.limits import rules_from
 from orchestrator.balancer.probes.detect import probe_for
@@ -20,6 +20,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.redis_door import RedisError, connect
 from orchestrator.settings import Settings
 from orchestrator.transport import Transport
+from worker.redis_address import PASSWORD_FILE
 from worker.spec import MLFLOW_URL
 
 _log = logging.getLogger(__name__)
@@ -40,12 +41,19 @@ def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool 
     with only_one(settings.home):
         settlement = Settlement(Ledger(connect(redis_url)), Experiments(mlflow_url), settings.home / "checkpoints")
         settlement.start()
-        probe = probe_for(settings.balancer.devices, slots=settings.balancer.slots)
+        probe = probe_for(
+            settings.balancer.devices,
+            slots=settings.balancer.slots,
+            whole_machine=settings.balancer.launcher == "docker",
+        )
         while not stop.is_set():
             try:
-                _daemon(settings, redis_url, mlflow_url, probe).run(stop)
+                daemon = _daemon(settings, redis_url, mlflow_url, probe)
+                daemon.run(stop)
+                if settings.balancer.on_stop == "release":
+                    daemon.leave()
             except (RedisError, ServiceError) as error:
-                _log.warning("Redis is away, trying again: %s", error)
+                _log.warning("trying again: %s", error)
                 stop.wait(_RETRY_S)
             except SupersededError as error:
                 _log.error("%s", error)
@@ -59,15 +67,29 @@ def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool 
 
 def _daemon(settings: Settings, redis_url: str, mlflow_url: str, probe: DeviceProbe) -> Daemon:
     client = connect(redis_url)
-    client.set(MLFLOW_URL, mlflow_url)
+    client.set(MLFLOW_URL, settings.containers.mlflow_url or mlflow_url)
     slots = sum(reading.slots or settings.balancer.gpu_slots for reading in probe.read())
-    environment = {"HDSMLM_REDIS_URL": redis_url, "HDSMLM_HOME": str(settings.home)}
     return Daemon(
         ledger=Ledger(client),
         leases=Leases(client),
         transport=Transport(connect(redis_url, decode=False)),
         probe=probe,
-        launcher=ProcessLauncher(settings.home, environment, threads=max(1, (os.cpu_count() or 1) // max(slots, 1))),
+        launcher=_launcher(settings, redis_url, threads=max(1, (os.cpu_count() or 1) // max(slots, 1))),
         settings=settings.balancer,
         rules=rules_from(settings.balancer),
     )
+
+
+def _launcher(settings: Settings, redis_url: str, threads: int) -> Launcher:
+    """What the settings call for; what it needs is imported only then."""
+    containers = settings.containers
+    environment = {"HDSMLM_REDIS_URL": containers.redis_url or redis_url, "HDSMLM_HOME": str(settings.home)}
+    if settings.balancer.launcher == "process":
+        from orchestrator.balancer.launchers.process import ProcessLauncher
+
+        return ProcessLauncher(settings.home, environment, threads=threads)
+    from orchestrator.balancer.launchers.containers import DockerLauncher
+
+    if containers.redis_password_file:
+        environment[PASSWORD_FILE] = containers.redis_password_file
+    return DockerLauncher(settings.home, environment, containers, threads=threads)

@@ -26,12 +26,15 @@ SNAPSHOT = f"{PREFIX}:balancer"
 HELD = "held until `orchestrator run` or `resume`"
 
 
-def snapshot(observer: Observer, observation: Observation, world: World, fencing_epoch: int) -> dict[str, Any]:
-    """Devices, workers and sweeps; memory in MiB, times in s since the epoch."""
+def snapshot(
+    observer: Observer, observation: Observation, world: World, *, fencing_epoch: int, since: float
+) -> dict[str, Any]:
+    """Devices, workers and sweeps; memory in MiB, times in s since the epoch; `since` is the balancer's start."""
     readings = {reading.device_id: reading for reading in world.readings}
     reasons, now = Reasons(observation), time.time()
     return {
         "at": now,
+        "since": since,
         "pid": os.getpid(),
         "fencing_epoch": fencing_epoch,
         "shutting_down": observation.shutting_down,

@@ -28,7 +28,7 @@ from orchestrator.quick_read import quick_get
 
 _KEY = "hdsmlm:balancer"
 _FRESH_S = 5.0
-_NEVER = {"at": None, "pid": None, "fencing_epoch": None, "shutting_down": False}
+_NEVER = {"at": None, "since": None, "pid": None, "fencing_epoch": None, "shutting_down": False}
 _WIDEST_BAR = 48
 _HEALTH = {"trouble": "red", "drained": "yellow", "blind": "yellow", "ok": "green"}
 _STATES = {"busy": "green", "starting": "cyan", "draining": "yellow", "releasing": "yellow", "idle": "dim"}

@@ -1,50 +1,53 @@
-"""Follows a sweep to its end, and keeps the balancer alive meanwhile."""
+"""Follows a sweep to its end, and sees to it meanwhile that somebody answers."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.live import Live
 
 from orchestrator.commands.live import View, Watch, line, render
-from orchestrator.commands.session import Session
-from orchestrator.ledger import UNSETTLED
-from orchestrator.redis_door import RedisError
-from orchestrator.services import Services
-from orchestrator.states import UNDER_WAY
+
+if TYPE_CHECKING:
+    from orchestrator.backends.port import Backend
 
 _EVERY_S = 0.5
 _PLAIN_EVERY_S = 5.0
 _SETTLE_S = 120.0
 
 
-def follow(session: Session, name: str, console: Console) -> None:
+class Care(NamedTuple):
+    """What is done beside looking."""
+
+    losses: tuple[type[Exception], ...]
+    """Errors that mean that nobody answers just now."""
+    after_loss: Callable[[Exception], None]
+    each_time: Callable[[], None] = lambda: None
+
+
+def follow(backend: Backend, name: str, console: Console, care: Care) -> None:
     """Show the sweep until every run is over and MLflow shows it, or the sweep is paused with nothing running."""
-    watch = Watch(session.ledger, name)
+    watch = Watch(backend, name)
     shown: tuple[int, float] | None = None
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             try:
                 view = watch.look()
-            except RedisError as error:
-                console.print(f"Redis is away ({error}); starting what is missing")
-                session.services.up()
+            except care.losses as error:
+                care.after_loss(error)
                 continue
             if console.is_terminal:
                 live.update(render(view), refresh=True)
             else:
                 shown = _print_changed(console, view, shown)
-            if _is_over(view):
+            if view.is_over:
                 break
-            _revive(session.services, console)
+            care.each_time()
             time.sleep(_EVERY_S)
-    _await_settlement(session)
-
-
-def _is_over(view: View) -> bool:
-    waiting_for_nothing = view.sweep.paused and not view.at_work
-    return bool(waiting_for_nothing) or not any(view.counts[state] for state in UNDER_WAY)
+    _await_settlement(backend, name)
 
 
 def _print_changed(console: Console, view: View, shown: tuple[int, float] | None) -> tuple[int, float]:
@@ -55,13 +58,7 @@ def _print_changed(console: Console, view: View, shown: tuple[int, float] | None
     return shown
 
 
-def _revive(services: Services, console: Console) -> None:
-    if missing := services.missing():
-        console.print(f"{', '.join(missing)} is gone ({services.log(missing[0])} may say why); starting it again")
-        services.up()
-
-
-def _await_settlement(session: Session) -> None:
+def _await_settlement(backend: Backend, name: str) -> None:
     deadline = time.monotonic() + _SETTLE_S
-    while session.ledger.redis.scard(UNSETTLED) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    while backend.progress(name)["unsettled"] and time.monotonic() < deadline:
+        time.sleep(0.2)

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.commands.session import open_existing
-from orchestrator.commands.submission import describe
-from orchestrator.errors import ServiceError
-from orchestrator.ledger import Ledger, Submission
-from orchestrator.search_space.sweep import Plan
+from orchestrator.commands.submission import describe, submission_json
+from orchestrator.search_space.grid import Accounting
 
-
-def try_ledger() -> Ledger | None:
-    """The ledger if one is up; a plan needs none."""
-    try:
-        return open_existing().ledger
-    except ServiceError:
-        return None
+if TYPE_CHECKING:
+    from orchestrator.ledger import Submission
+    from orchestrator.search_space.sweep import Plan
 
 
-def render_plan(plan: Plan, found: Submission) -> str:
+def plan_json(plan: Plan, found: Submission) -> dict[str, Any]:
+    """What a submission would give, how its runs come about (`grid`), and the memory that they should need."""
+    footprints = [run.footprint_mib for run in plan.runs]
+    return {
+        **submission_json(plan.space.name, found),
+        "description": plan.space.description,
+        "grid": plan.accounting._asdict(),
+        "footprint_mib": {"least": min(footprints), "most": max(footprints)},
+    }
+
+
+def render_plan(seen: Mapping[str, Any]) -> str:
     """The plan as text."""
-    return "\n".join(_lines(plan, found))
+    return "\n".join(_lines(seen))
 
 
-def _lines(plan: Plan, found: Submission) -> Iterator[str]:
-    yield f"{plan.space.name}: {plan.space.description}".rstrip(": ")
-    yield from map(str, plan.accounting.lines())
-    footprints = sorted({run.footprint_mib for run in plan.runs})
-    span = f"{footprints[0]}" if len(footprints) == 1 else f"{footprints[0]} to {footprints[-1]}"
-    yield f"predicted peak memory of a run: {span} MiB"
-    yield describe(found)
+def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{seen['sweep']}: {seen['description']}".rstrip(": ")
+    yield from Accounting(**seen["grid"]).lines()
+    least, most = seen["footprint_mib"]["least"], seen["footprint_mib"]["most"]
+    yield f"predicted peak memory of a run: {least if least == most else f'{least} to {most}'} MiB"
+    yield describe(seen)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.commands.standings import Standing, completeness, standings
-from orchestrator.ledger import Ledger
-from orchestrator.records import Run, Sweep
+from orchestrator.commands.standings import Completeness, Standing, completeness, standings
 from orchestrator.states import RunState
+
+if TYPE_CHECKING:
+    from orchestrator.ledger import Ledger
+    from orchestrator.records import Run
 
 _BESIDE = ("val_f1", "test_f1", "test_f1_shuffled", "val_loss")
 """Metrics shown beside the one that ranks."""
@@ -26,6 +28,7 @@ def report_json(ledger: Ledger, name: str) -> dict[str, Any]:
     return {
         "sweep": name,
         "metric": sweep.metric.model_dump(mode="json"),
+        "axes": sweep.axes,
         "runs": whole.runs,
         "new": 0,
         **{str(state): count for state, count in ledger.counts(name).items()},
@@ -37,42 +40,41 @@ def report_json(ledger: Ledger, name: str) -> dict[str, Any]:
     }
 
 
-def render_report(ledger: Ledger, name: str, *, top: int = 20) -> RenderableType:
+def render_report(seen: Mapping[str, Any], *, top: int = 20) -> RenderableType:
     """The report for a terminal."""
-    sweep, runs = ledger.sweep(name), ledger.runs(name)
-    rows = standings(runs, sweep.metric, sweep.axes)
-    parts: list[RenderableType] = [_table(sweep, rows[:top])]
+    rows = seen["leaderboard"]
+    parts: list[RenderableType] = [_table(seen, rows[:top])]
     if len(rows) > top:
         parts.append(Text(f"… and {len(rows) - top} more cells; --json gives all", style="dim"))
-    parts += [Text(f"{run.spec.slug}  {run.state}: {run.message}", style="red") for run in _unhappy(runs)]
-    parts.append(Text(f"{completeness(runs)}.", style="bold"))
+    parts += [Text(f"{run['slug']}  {run['state']}: {run['message']}", style="red") for run in seen["failures"]]
+    parts.append(Text(f"{Completeness(seen['runs'], seen['accepted'], seen['attempts'])}.", style="bold"))
     return Group(*parts)
 
 
-def _table(sweep: Sweep, rows: Sequence[Standing]) -> Table:
-    table = Table(
-        title=f"Leaderboard of {sweep.name} by {sweep.metric.name} ({sweep.metric.goal})", title_justify="left"
-    )
+def _table(seen: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Table:
+    metric = seen["metric"]["name"]
+    table = Table(title=f"Leaderboard of {seen['sweep']} by {metric} ({seen['metric']['goal']})", title_justify="left")
     table.add_column("#", justify="right")
-    for axis in sweep.axes:
+    for axis in seen["axes"]:
         table.add_column(axis)
-    table.add_column(f"{sweep.metric.name}, mean ± sd", justify="right", style="bold")
-    beside = [name for name in _BESIDE if name != sweep.metric.name and any(name in row.metrics for row in rows)]
+    table.add_column(f"{metric}, mean ± sd", justify="right", style="bold")
+    beside = [name for name in _BESIDE if name != metric and any(name in row["metrics"] for row in rows)]
     for name in (*beside, "seeds"):
         table.add_column(name, justify="right")
     for row in rows:
-        values = [str(row.axes[axis]) for axis in sweep.axes]
-        others = [f"{row.metrics[name]:.3f}" if name in row.metrics else "–" for name in beside]
-        table.add_row(str(row.rank), *values, f"{row.mean:.4f} ± {row.spread:.4f}", *others, str(row.seeds))
+        values = [str(row["axes"][axis]) for axis in seen["axes"]]
+        others = [_figure(row["metrics"].get(name), 3) for name in beside]
+        mean = f"{_figure(row['mean'], 4)} ± {_figure(row['spread'], 4)}"
+        table.add_row(str(row["rank"]), *values, mean, *others, str(row["seeds"]))
     return table
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def _row(row: Standing) -> dict[str, Any]:
     return row._asdict() | {"mean": None if math.isnan(row.mean) else row.mean}
-
-
-def _unhappy(runs: Sequence[Run]) -> Iterator[Run]:
-    return (run for run in runs if run.state in (RunState.FAILED, RunState.INFEASIBLE))
 
 
 def _failure(run: Run) -> dict[str, Any]:

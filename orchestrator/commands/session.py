@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from orchestrator.addresses import mlflow_url, redis_url
 from orchestrator.balancer.leases import Leases
@@ -28,12 +27,8 @@ class Session:
 
     @property
     def mlflow(self) -> str:
-        """Address of the MLflow server."""
-        return mlflow_url(self.settings)
-
-    def log_of(self, run_id: str) -> Path:
-        """Folder of what a run's attempts print."""
-        return self.settings.home / "logs" / "runs" / run_id
+        """Address of the MLflow server, for people."""
+        return self.settings.mlflow_public_url or mlflow_url(self.settings)
 
 
 def open_up() -> Session:
@@ -44,16 +39,6 @@ def open_up() -> Session:
     session = _session(settings, services, tuple(started))
     session.leases.shut_down(wanted=False)
     return session
-
-
-def open_existing() -> Session:
-    """Use what runs.
-
-    Raises:
-        ServiceError: nothing does.
-    """
-    settings = from_environment()
-    return _session(settings, Services(settings))
 
 
 def close_down(settings: Settings) -> list[str]:
@@ -84,6 +69,6 @@ def _await_workers(session: Session) -> None:
     while session.leases.workers():
         if time.monotonic() > deadline:
             raise ServiceError("workers are still there (`balancer status` shows them); call `orchestrator down` again")
-        if not session.services.find(BALANCER):
+        if BALANCER in session.services.missing():
             session.services.up()
         time.sleep(0.1)

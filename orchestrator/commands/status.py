@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.ledger import Ledger
-from orchestrator.records import Run
 from orchestrator.states import RunState
+
+if TYPE_CHECKING:
+    from orchestrator.ledger import Ledger
+    from orchestrator.records import Run
 
 
 def status_json(ledger: Ledger, name: str | None, *, with_runs: bool = False) -> dict[str, Any]:

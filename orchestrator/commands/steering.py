@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from orchestrator.commands.session import open_existing
-from orchestrator.ledger import Ledger, RefusedError
+from orchestrator.errors import RefusedError
 from orchestrator.records import Group, Run
 from orchestrator.states import UNDER_WAY, RunState
 from worker.spec import sweep_key
 
+if TYPE_CHECKING:
+    from orchestrator.ledger import Ledger
+
 _FRESH = {"failures": "{}", "not_before": 0, "message": ""}
 
 
-def pause(sweep: str) -> str:
+def steer(ledger: Ledger, action: str, sweep: str, names: Sequence[str]) -> str:
+    """Do what is asked with a sweep, or with the named ones of its runs; says what came of it.
+
+    Raises:
+        UnknownNameError: the sweep or a run is not known.
+    """
+    return _ACTIONS[action](ledger, sweep, names)
+
+
+def _pause(ledger: Ledger, sweep: str, _names: Sequence[str]) -> str:
     """Start no more runs of the sweep."""
-    ledger = open_existing().ledger
     ledger.sweep(sweep)
     ledger.mark_sweep(sweep, paused="by a person")
     return f"{sweep} is paused; runs that are under way go on"
 
 
-def resume(sweep: str) -> str:
+def _resume(ledger: Ledger, sweep: str, _names: Sequence[str]) -> str:
     """Lift a pause or a hold, and forget the failures that led to it."""
-    ledger = open_existing().ledger
     ledger.sweep(sweep)
     ledger.redis.delete(f"{sweep_key(sweep)}:signatures")
     ledger.redis.hdel(sweep_key(sweep), "stillborn")
@@ -32,9 +42,8 @@ def resume(sweep: str) -> str:
     return f"{sweep} goes on"
 
 
-def cancel(sweep: str, names: Sequence[str]) -> str:
+def _cancel(ledger: Ledger, sweep: str, names: Sequence[str]) -> str:
     """Cancel the named runs, or all that are not over."""
-    ledger = open_existing().ledger
     done = 0
     for run in _chosen(ledger, sweep, names, UNDER_WAY):
         with contextlib.suppress(RefusedError):
@@ -44,9 +53,8 @@ def cancel(sweep: str, names: Sequence[str]) -> str:
     return f"{done} runs of {sweep} cancelled"
 
 
-def retry(sweep: str, names: Sequence[str]) -> str:
+def _retry(ledger: Ledger, sweep: str, names: Sequence[str]) -> str:
     """Queue again what failed, did not fit or was cancelled."""
-    ledger = open_existing().ledger
     again = frozenset({RunState.FAILED, RunState.INFEASIBLE, RunState.CANCELLED})
     done = 0
     exclusive = ledger.sweep(sweep).policy.exclusive
@@ -62,5 +70,13 @@ def retry(sweep: str, names: Sequence[str]) -> str:
 
 def _chosen(ledger: Ledger, sweep: str, names: Sequence[str], states: frozenset[RunState]) -> Iterator[Run]:
     ledger.sweep(sweep)
-    runs = [ledger.find_run(name) for name in names] if names else ledger.runs(sweep, *states)
+    runs = ledger.find_runs(names) if names else ledger.runs(sweep, *states)
     return (run for run in runs if run.sweep == sweep and run.state in states)
+
+
+_ACTIONS: Mapping[str, Callable[[Ledger, str, Sequence[str]], str]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "cancel": _cancel,
+    "retry": _retry,
+}

@@ -7,18 +7,21 @@ import subprocess
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.ledger import Ledger, Submission
+from orchestrator.ledger import Submission
 from orchestrator.records import SweepPolicy
-from orchestrator.search_space.sweep import Plan
 from orchestrator.states import RunState
 from worker.spec import FailureClass
 
+if TYPE_CHECKING:
+    from orchestrator.ledger import Ledger
+    from orchestrator.search_space.sweep import Plan
 
-def submit(ledger: Ledger, plan: Plan, source: Path) -> Submission:
-    """Queue what is new, and lift the hold that a stopped `run` has left."""
-    found = ledger.submit(plan.space.name, plan.runs, _fields(plan, source))
+
+def submit(ledger: Ledger, plan: Plan, text: str) -> Submission:
+    """Queue what is new of the plan that `text` asks for, and lift the hold that a stopped `run` has left."""
+    found = ledger.submit(plan.space.name, plan.runs, _fields(plan, text))
     if found.new or ledger.sweep(plan.space.name).hold:
         ledger.mark_sweep(plan.space.name, hold="0")
     return found
@@ -44,22 +47,23 @@ def submission_json(name: str, found: Submission) -> dict[str, Any]:
     }
 
 
-def describe(found: Submission) -> str:
-    """The diff as a sentence."""
-    parts = [f"{found.new} new"] if found.new else ["nothing new"]
-    parts += [f"{count} {state}" for state, count in sorted(found.known.items()) if count]
-    if found.dropped:
-        parts.append(f"{found.dropped} known that the file no longer has (kept)")
-    return f"{found.runs} runs: {', '.join(parts)}"
+def describe(seen: Mapping[str, Any]) -> str:
+    """What a submission found, or would find, as a sentence."""
+    known = {state: seen[state] for state in sorted(RunState)} | {RunState.QUEUED: seen["queued"] - seen["new"]}
+    parts = [f"{seen['new']} new"] if seen["new"] else ["nothing new"]
+    parts += [f"{count} {state}" for state, count in known.items() if count]
+    if seen["dropped"]:
+        parts.append(f"{seen['dropped']} known that the file no longer has (kept)")
+    return f"{seen['runs']} runs: {', '.join(parts)}"
 
 
-def _fields(plan: Plan, source: Path) -> Mapping[str, str]:
+def _fields(plan: Plan, text: str) -> Mapping[str, str]:
     return {
         "metric": plan.runs[0].metric.model_dump_json(),
         "axes": json.dumps(list(dict.fromkeys(axis for run in plan.runs for axis in run.axes))),
         "policy": _policy(plan).model_dump_json(),
         "description": plan.space.description,
-        "source": source.read_text(encoding="utf-8"),
+        "source": text,
         "commit": _commit(),
     }
 

@@ -3,6 +3,7 @@
 --       time now, worker to bind ("" for none) with its lease in MiB, its cap in MiB and whether it is exclusive,
 --       then (field, value) pairs to set.
 -- A queued run stands in the queue of its group, or, while its back-off lasts, among the delayed ones.
+-- An attempt that ends here is counted by its outcome, and every move is told in the stream of events.
 -- A cancelled attempt finds the order to stop under its control key.
 -- Answers "ok", or "unknown", "fenced", "busy" or the state that forbids the move.
 local key = 'hdsmlm:run:' .. ARGV[1]
@@ -59,5 +60,10 @@ if target == 'queued' then
     redis.call('ZADD', sweep .. ':queue:' .. redis.call('HGET', key, 'group'), position, ARGV[1])
   end
 end
-if target ~= 'assigned' and target ~= 'running' then redis.call('SADD', 'hdsmlm:unsettled', ARGV[1]) end
+if target ~= 'assigned' and target ~= 'running' then
+  redis.call('SADD', 'hdsmlm:unsettled', ARGV[1])
+  if state ~= 'queued' then redis.call('HINCRBY', 'hdsmlm:outcomes', target, 1) end
+end
+redis.call('XADD', 'hdsmlm:events', 'MAXLEN', '~', 10000, '*', 'kind', 'run', 'run', ARGV[1],
+           'sweep', redis.call('HGET', key, 'sweep'), 'from', state, 'state', target, 'worker', worker)
 return 'ok'

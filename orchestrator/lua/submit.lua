@@ -1,6 +1,7 @@
 -- Creates each run that is not known yet, in state queued; tells the state that every run had before.
+-- How many were new is told in the stream of events.
 -- ARGV: sweep, then (run id, place in the queue, group, signature, spec) for each run.
-local answer = {}
+local answer, new = {}, 0
 local sweep = 'hdsmlm:sweep:' .. ARGV[1]
 for i = 2, #ARGV, 5 do
   local run_id, position, group = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -13,7 +14,10 @@ for i = 2, #ARGV, 5 do
                'group', group, 'signature', ARGV[i + 3], 'spec', ARGV[i + 4])
     redis.call('ZADD', sweep .. ':queued', position, run_id)
     redis.call('ZADD', sweep .. ':queue:' .. group, position, run_id)
-    answer[#answer + 1] = 'new'
+    answer[#answer + 1], new = 'new', new + 1
   end
+end
+if new > 0 then
+  redis.call('XADD', 'hdsmlm:events', 'MAXLEN', '~', 10000, '*', 'kind', 'sweep', 'sweep', ARGV[1], 'new', new)
 end
 return answer

@@ -1,12 +1,13 @@
-"""Text from a file that is hostile until shown otherwise: a path comes in, bounded UTF-8 text goes out.
+"""Text that is hostile until shown otherwise: a path or a text comes in, bounded UTF-8 text goes out.
 
-The kind and the size of the file are looked at before it is read.
+The kind and the size of a file are looked at before it is read.
 """
 
 from __future__ import annotations
 
 import codecs
 from pathlib import Path
+from typing import NamedTuple, Self
 
 from orchestrator.search_space.document import Place, refusal
 
@@ -15,8 +16,24 @@ MAX_LINE = 8_000
 BEGIN = "a search space begins with a line such as 'name: wolf'"
 
 
-def read_text(path: Path) -> str:
-    """Read a text file.
+class Source(NamedTuple):
+    """The text of a search space, and where it comes from."""
+
+    name: str
+    """As mistakes are told."""
+    text: str
+    folder: Path | None = None
+    """From which the paths of input files start; None: it has none, and may not name any."""
+    confined: bool = False
+    """Whether those paths must stay in the folder."""
+
+    def within(self, data: Path | None) -> Self:
+        """The same text, with its input files in the data folder, where there is one."""
+        return self._replace(folder=data, confined=True) if data else self
+
+
+def read_source(path: Path) -> Source:
+    """Read a file whose input files are beside it.
 
     Raises:
         SearchSpaceError: the file is missing, empty, no regular file, too large, not UTF-8, or has an endless line.
@@ -28,11 +45,15 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise refusal(path, f"cannot be read ({error.strerror}); check its path and permissions") from error
     _check_size(len(content), path)
-    text = _decoded(content.removeprefix(codecs.BOM_UTF8), path)
+    return Source(str(path), _decoded(content.removeprefix(codecs.BOM_UTF8), path), path.absolute().parent)
+
+
+def check_text(text: str, name: str) -> None:
+    """Check the text of a file, wherever it comes from; raises as `read_source` does."""
+    _check_size(len(text.encode()), name)
     if not text.strip():
-        raise refusal(path, f"the file is empty; {BEGIN}", Place(1, 1))
-    _check_lines(text, path)
-    return text
+        raise refusal(name, f"the file is empty; {BEGIN}", Place(1, 1))
+    _check_lines(text, name)
 
 
 def place_after(before: str) -> Place:
@@ -50,7 +71,7 @@ def _check_kind(path: Path) -> None:
     _check_size(path.stat().st_size, path)
 
 
-def _check_size(size: int, path: Path) -> None:
+def _check_size(size: int, path: Path | str) -> None:
     if size > MAX_BYTES:
         raise refusal(path, f"the file has {size:,} bytes, more than {MAX_BYTES:,}; name a search space")
 
@@ -64,7 +85,7 @@ def _decoded(content: bytes, path: Path) -> str:
         raise refusal(path, message, place) from error
 
 
-def _check_lines(text: str, path: Path) -> None:
+def _check_lines(text: str, path: str) -> None:
     for number, line in enumerate(text.split("\n"), start=1):
         if len(line) > MAX_LINE:
             message = f"the line has {len(line):,} characters, more than {MAX_LINE:,}; break it"

@@ -10,6 +10,7 @@ given twice, a tag) are collected in `Document.mistakes`, to be told together wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,25 +30,28 @@ from ruamel.yaml.reader import ReaderError
 
 from orchestrator.errors import Mistake, SearchSpaceError
 from orchestrator.search_space.document import WHOLE, Document, Node, Place, refusal
-from orchestrator.search_space.text_source import BEGIN, place_after, read_text
+from orchestrator.search_space.text_source import BEGIN, check_text, place_after, read_source
 from orchestrator.search_space.wording import shortened
 from orchestrator.search_space.yaml_scalars import plain_scalar
 
 MAX_DEPTH = 10
 MAX_VALUES = 10_000
+_UNSPEAKABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def read(path: Path) -> Document:
-    """Read a YAML file.
-
-    Raises:
-        SearchSpaceError: the file cannot be read as text, is not YAML, not one mapping, or beyond a limit.
-    """
-    return parse(read_text(path), str(path))
+    """Read a YAML file; raises as `read_source` and `parse` do."""
+    source = read_source(path)
+    return parse(source.text, source.name)
 
 
 def parse(text: str, name: str) -> Document:
-    """Parse the text of a YAML file called `name`; raises as `read` does."""
+    """Parse the text of a YAML file called `name`.
+
+    Raises:
+        SearchSpaceError: the text is empty, not YAML, not one mapping, or beyond a limit.
+    """
+    check_text(text, name)
     composer = _Composer(name, iter(YAML(typ="safe", pure=True).parse(text)))
     try:
         root = composer.document()
@@ -105,7 +109,13 @@ class _Composer:
             return self._mapping(place, depth)
         if isinstance(event, SequenceStartEvent):
             return self._sequence(place, depth)
-        return Node(event.value if event.style else plain_scalar(event.value), place)
+        return Node(self._text(event.value, place) if event.style else plain_scalar(event.value), place)
+
+    def _text(self, text: str, place: Place) -> str:
+        """Quoted text without what no file, database or terminal takes: NUL, and halves of characters."""
+        if bad := _UNSPEAKABLE.search(text):
+            self._wrong(place, f"the character U+{ord(bad[0]):04X} is not allowed; remove it")
+        return _UNSPEAKABLE.sub("", text)
 
     def _sequence(self, place: Place, depth: int) -> Node:
         items = [self._node(event, depth + 1) for event in self._items()]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import redis
 
 from tests.chaos.plans import CURSED, DEATHS, FINISHED, TAKEN, Plan, attempts_key
+from tests.driver.numbering import host_pid
 from tests.driver.stand_in import Fleet, Gpu
 from worker.link import Link
 from worker.spec import FailureClass, Order, ReportKind
@@ -46,12 +47,16 @@ class Attempt:
     parent: int = field(default_factory=os.getppid)
     began: float = field(default_factory=time.monotonic)
     told_at: float = field(default_factory=time.monotonic)
+    pid: int = field(init=False)
+    """As the driver numbers it."""
     gpu: Gpu = field(init=False)
     cap_mib: int = field(init=False)
 
     def play(self) -> None:
         """From `started` to the last word."""
-        self.gpu = Fleet.open(os.environ).device(os.environ["HDSMLM_DEVICE"])
+        fleet = Fleet.open(os.environ)
+        self.pid = host_pid(fleet.folder)
+        self.gpu = fleet.device(os.environ["HDSMLM_DEVICE"])
         self.cap_mib = self.link.cap_mib(self.run_id)
         self._note_taking()
         self._say(ReportKind.STARTED, epochs=2)
@@ -61,7 +66,7 @@ class Attempt:
             self._say(ReportKind.FAILED, failure=error.kind, signature="MemoryRefused", message=str(error))
         finally:
             time.sleep(self.plan.lingers_s)
-            self.gpu.release(os.getpid())
+            self.gpu.release(self.pid)
 
     def _train(self) -> None:
         plan = self.plan
@@ -89,7 +94,7 @@ class Attempt:
             if not self._wait_until(self.plan.allocate_after_s + ramp_s * step / _RAMP_STEPS):
                 return False
         if self.plan.overrun_mib:
-            held = self.gpu.processes().get(os.getpid(), 0)
+            held = self.gpu.processes().get(self.pid, 0)
             self._allocate(self.cap_mib + _BESIDE_CAP_MIB + self.plan.overrun_mib - held)
         return True
 
@@ -101,12 +106,12 @@ class Attempt:
             raise MemoryRefusedError(FailureClass.OOM, f"{mib} MiB are more than its cap of {self.cap_mib} MiB")
 
     def _allocate(self, mib: int) -> None:
-        if mib <= 0 or self.gpu.allocate(os.getpid(), mib):
+        if mib <= 0 or self.gpu.allocate(self.pid, mib):
             return
         found = {
             "run": self.run_id,
             "device": self.gpu.uuid,
-            "pid": os.getpid(),
+            "pid": self.pid,
             "asked_mib": mib,
             "foreign_mib": int(self.gpu.row.now.foreign >> 20),
             "held_mib": self.gpu.processes(),

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from orchestrator.balancer.leases import Leases
-from orchestrator.errors import FencedError, UnknownNameError
-from orchestrator.ledger import UNSETTLED, LeaseOf, Ledger, RefusedError
+from orchestrator.errors import FencedError, RefusedError, UnknownNameError
+from orchestrator.ledger import UNSETTLED, LeaseOf, Ledger
 from orchestrator.records import Worker, WorkerState
 from orchestrator.redis_door import connect
 from orchestrator.states import UNDER_WAY, RunState, sources

@@ -30,6 +30,9 @@ class Launcher(Protocol):
     def alive(self) -> dict[str, Launched]:
         """The workers of this installation that live, by id."""
 
+    def resize(self, worker_id: str, lease_mib: int) -> None:
+        """Let a worker of the machine's memory have a new lease. Without effect where it is gone."""
+
     def ask_to_leave(self, worker_id: str) -> None:
         """Let the worker finish what it has and leave. Without effect where it is gone."""
 

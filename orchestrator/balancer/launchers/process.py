@@ -11,15 +11,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
+from orchestrator.balancer.launchers.family import families_of, memory_mib
+from orchestrator.balancer.launchers.pinning import pinned, threaded
 from orchestrator.balancer.launchers.port import Launched
 from orchestrator.records import Worker
-
-_MIB = 1 << 20
 
 
 class ProcessLauncher:
@@ -35,7 +35,7 @@ class ProcessLauncher:
         self._installation = str(home)
         self._logs = home / "logs" / "workers"
         self._command = list(command) or [sys.executable, "-m", "worker"]
-        self._environment = {**environment, **_threads(threads)}
+        self._environment = {**environment, **threaded(threads)}
         self._processes: dict[str, psutil.Process] = self._find()
 
     def start(self, worker: Worker) -> None:
@@ -46,7 +46,7 @@ class ProcessLauncher:
         with (self._logs / f"{worker.worker_id}.log").open("ab") as log:
             process = psutil.Popen(
                 [*self._command, *_arguments(self._installation), worker.worker_id],
-                env={**os.environ, **self._environment, **_device(worker)},
+                env={**os.environ, **self._environment, **pinned(worker)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -57,11 +57,14 @@ class ProcessLauncher:
     def alive(self) -> dict[str, Launched]:
         """The workers that live; those that ended are reaped."""
         self._processes = {name: process for name, process in self._processes.items() if _lives(process)}
-        families = _families([process.pid for process in self._processes.values()])
+        families = families_of([process.pid for process in self._processes.values()])
         return {
-            name: Launched(name, _memory_mib(families[process.pid]), tuple(families[process.pid]))
+            name: Launched(name, memory_mib(families[process.pid]), tuple(families[process.pid]))
             for name, process in self._processes.items()
         }
+
+    def resize(self, worker_id: str, lease_mib: int) -> None:
+        """Nothing to do: the worker holds its run under the cap."""
 
     def ask_to_leave(self, worker_id: str) -> None:
         """Send SIGTERM to the supervisor alone; the run in its child goes on."""
@@ -114,50 +117,3 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return list(process.children(recursive=True))
     except psutil.NoSuchProcess:
         return []
-
-
-def _families(pids: Sequence[int]) -> dict[int, list[int]]:
-    """Each process with its descendants, from one look at the process table."""
-    if not pids:
-        return {}
-    children: dict[int, list[int]] = {}
-    for process in psutil.process_iter(["ppid"]):
-        children.setdefault(process.info["ppid"], []).append(process.pid)
-    return {pid: list(_descendants(pid, children)) for pid in pids}
-
-
-def _descendants(pid: int, children: Mapping[int, list[int]]) -> Iterator[int]:
-    yield pid
-    for child in children.get(pid, []):
-        yield from _descendants(child, children)
-
-
-def _memory_mib(pids: Sequence[int]) -> int:
-    """Of the supervisor and its run, which share pages, the larger one: a lower bound of what both hold."""
-    sizes = [0]
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            sizes.append(psutil.Process(pid).memory_info().rss)
-    return max(sizes) // _MIB
-
-
-def _device(worker: Worker) -> dict[str, str]:
-    """Pin the worker to its device, by UUID."""
-    visible = "-1" if worker.device == "cpu" else worker.device
-    return {
-        "CUDA_VISIBLE_DEVICES": visible,
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "HDSMLM_DEVICE": worker.device,
-    }
-
-
-def _threads(threads: int) -> dict[str, str]:
-    return {
-        "HDSMLM_THREADS": str(threads),
-        "OMP_NUM_THREADS": str(threads),
-        "OPENBLAS_NUM_THREADS": str(threads),
-        "TF_NUM_INTRAOP_THREADS": str(threads),
-        "TF_NUM_INTEROP_THREADS": str(threads),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }

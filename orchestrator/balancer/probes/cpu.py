@@ -19,10 +19,10 @@ _MIB = 1 << 20
 
 
 class CpuProbe:
-    """Reads the machine's memory; inside a container, the container's."""
+    """Reads the memory that workers share with this process."""
 
-    def __init__(self, *, slots: int = 0, cgroups: Path = CGROUPS) -> None:
-        """`slots` 0 means one per core that this process may use."""
+    def __init__(self, *, slots: int = 0, cgroups: Path | None = CGROUPS) -> None:
+        """`slots` 0 means one per core that this process may use; without `cgroups` no container's limit counts."""
         self._slots = slots or len(os.sched_getaffinity(0))
         self._cgroups = cgroups
 
@@ -38,14 +38,14 @@ class CpuProbe:
         """There is nothing to stop."""
 
 
-def machine_memory(cgroups: Path = CGROUPS) -> tuple[int, int]:
+def machine_memory(cgroups: Path | None = CGROUPS) -> tuple[int, int]:
     """Memory that this process could ever have and what is free of it now, MiB: the machine's or its container's.
 
     Page cache that the kernel would give back counts as free, as in the kernel's own MemAvailable.
     """
     machine = psutil.virtual_memory()
     total, free = machine.total, machine.available
-    for limit, used in _limits(cgroups):
+    for limit, used in _limits(cgroups) if cgroups else ():
         total = min(total, limit)
         free = min(free, limit - used)
     return total // _MIB, max(0, min(free, total)) // _MIB

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Literal
 
-from orchestrator.balancer.probes.cpu import CpuProbe
+from orchestrator.balancer.probes.cpu import CGROUPS, CpuProbe
 from orchestrator.balancer.probes.nvml import NvmlProbe
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.errors import ServiceError
@@ -20,6 +20,7 @@ def probe_for(
     devices: Devices = "auto",
     *,
     slots: int = 0,
+    whole_machine: bool = False,
     environment: Mapping[str, str] | None = None,
     patience_s: float = 2.5,
 ) -> DeviceProbe:
@@ -28,14 +29,16 @@ def probe_for(
     Args:
         devices: `auto`; `gpu` never falls back to the CPU, and waits for a driver that will answer later; `cpu`
         slots: most workers on the CPU at once; 0 for one per core
+        whole_machine: whether workers have the machine's memory where this process is held in a container's
         environment: what the process that asks the driver gets beside this process's own environment
         patience_s: how long the driver may take
 
     Raises:
         ServiceError: `gpu`, and there is none.
     """
+    cpu = CpuProbe(slots=slots, cgroups=None if whole_machine else CGROUPS)
     if devices == "cpu":
-        return CpuProbe(slots=slots)
+        return cpu
     deadline = time.monotonic() + patience_s
     probe = NvmlProbe(environment=environment)
     listed = probe.listed(patience_s)
@@ -50,4 +53,4 @@ def probe_for(
     if devices == "gpu":
         raise ServiceError(f"no GPU was found: {why}; or ask for the CPU with devices=cpu")
     _log.warning("no GPU, so the CPU it is: %s", why)
-    return CpuProbe(slots=slots)
+    return cpu

@@ -18,6 +18,7 @@ from orchestrator.balancer.simulator.scenario import Curve, Device, Run, Scenari
 from orchestrator.errors import InputError
 from orchestrator.search_space.loading import SearchSpace
 from orchestrator.search_space.sweep import plan
+from orchestrator.search_space.text_source import read_source
 from worker.spec import RunSpec
 
 _WORK_STEP = 1.5
@@ -84,7 +85,7 @@ class _Artist:
 
     def of_search_space(self, path: Path) -> Iterator[Run]:
         kinds: dict[str, _Kind] = {}
-        found = plan(path)
+        found = plan(read_source(path))
         for spec in found.runs:
             kind = kinds.setdefault(spec.signature, kinds.get(spec.signature) or self._kind_of(found.space, spec))
             expected_s = spec.work_gflop / (self.workload.gflop_per_s or 1.0)

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.errors import Mistake, SearchSpaceError
 from orchestrator.search_space.loading import MAX_MISTAKES, load
+from orchestrator.search_space.text_source import read_source
 
 FOLDER = Path(__file__).parent / "malformed"
 
@@ -118,7 +119,7 @@ EXPECTED: dict[str, Expected] = {
 
 def mistakes(file: Path) -> tuple[Mistake, ...]:
     with pytest.raises(SearchSpaceError) as caught:
-        load(file)
+        load(read_source(file))
     return caught.value.mistakes
 
 
@@ -137,7 +138,7 @@ def test_a_malformed_file_is_refused_with_all_its_mistakes(stem: str, expected: 
 def test_the_message_begins_with_file_line_and_column() -> None:
     file = FOLDER / "value_out_of_bounds.yaml"
     with pytest.raises(SearchSpaceError, match=f"^{re.escape(str(file))}:7:9: model.depth: found 40; "):
-        load(file)
+        load(read_source(file))
 
 
 def test_a_contradiction_is_told_once_with_its_first_cell_and_the_number_of_others() -> None:

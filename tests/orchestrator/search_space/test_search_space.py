@@ -9,6 +9,7 @@ import pytest
 from model.config import field_paths
 from orchestrator.search_space.grid import account, expand
 from orchestrator.search_space.loading import json_schema, load
+from orchestrator.search_space.text_source import read_source
 
 SHIPPED = Path(__file__).parents[3] / "search_spaces"
 DESIGN = """
@@ -47,7 +48,7 @@ limits: {max_runs: 2000}
 def test_a_search_space_with_every_key_is_read_and_counted(tmp_path: Path) -> None:
     file = tmp_path / "wolf.yaml"
     file.write_text(DESIGN)
-    space = load(file)
+    space = load(read_source(file))
     counted = account(space)
     assert (counted.raw, counted.excluded, counted.included, counted.runs) == (864, (144, 144), 1, 1731)
     assert space.folder == tmp_path
@@ -57,12 +58,12 @@ def test_a_search_space_with_every_key_is_read_and_counted(tmp_path: Path) -> No
 def test_the_shortest_search_space_is_a_name_and_a_metric(tmp_path: Path) -> None:
     file = tmp_path / "one.yaml"
     file.write_text("name: one\nmetric: {name: val_loss}\n")
-    assert [dict(cell.values) for cell in expand(load(file))] == [{}]
+    assert [dict(cell.values) for cell in expand(load(read_source(file)))] == [{}]
 
 
 @pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_shipped_search_space_can_be_trained_and_names_its_schema(file: Path) -> None:
-    space = load(file)
+    space = load(read_source(file))
     assert space.name == file.stem
     assert 0 < account(space).runs <= 2000
     assert file.read_text().startswith("# yaml-language-server: $schema=schema.json\n")

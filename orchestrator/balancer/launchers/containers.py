@@ -1,0 +1,257 @@
+"""Workers as containers, one for each lease: the one module that imports the Docker SDK.
+
+A container is this installation's own by its label, whatever its name; no other is ever touched. It runs as an
+ordinary user, on a read-only root, without capabilities, on a network of its own, and sees the device of its lease
+alone. What it printed goes to `logs/workers/` before it is removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import docker.types
+import requests
+
+from orchestrator.balancer.launchers.family import families_of, memory_mib
+from orchestrator.balancer.launchers.mounts import volumes_of
+from orchestrator.balancer.launchers.pinning import pinned, threaded
+from orchestrator.balancer.launchers.port import Launched
+from orchestrator.errors import OrchestratorError, ServiceError
+from orchestrator.records import Worker
+from orchestrator.settings import ContainerSettings
+
+INSTALLATION = "hdsmlm.installation"
+LEASE = "hdsmlm.lease"
+_DEVICE = "hdsmlm.device"
+_CPU = "cpu"
+_TIMEOUT_S = 30
+_BESIDE_LEASE_MIB = 512
+"""What the kernel counts for a container beside resident memory: pages of files, and what is below /tmp."""
+_LOG = docker.types.LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
+_RUNNING = {"running", "paused", "restarting"}
+_CONFLICT = 409
+_NO_IMAGE = "there is no image {} here; `docker compose build` makes it"
+_log = logging.getLogger(__name__)
+
+
+class DockerLauncher:
+    """Launches the worker's image through a Docker Engine."""
+
+    def __init__(
+        self,
+        home: Path,
+        environment: Mapping[str, str],
+        settings: ContainerSettings,
+        *,
+        threads: int,
+        command: Sequence[str] = (),
+    ) -> None:
+        """`environment` tells workers where Redis and MLflow are; each worker computes with `threads` threads.
+
+        `command` starts a worker in the image; what the image starts by itself where none is given.
+
+        Raises:
+            ServiceError: the engine does not answer.
+        """
+        self._home, self._settings, self._threads, self._command = home, settings, threads, list(command)
+        self._installation = settings.installation or str(home)
+        self._environment = {**environment, **threaded(threads)}
+        self._pids: dict[str, int] = {}
+        self._leases_mib: dict[str, int] = {}
+        with _asking():
+            self._engine = docker.from_env(timeout=_TIMEOUT_S)
+            self._volumes = volumes_of(settings.folders, self._own_mounts())
+
+    def start(self, worker: Worker) -> None:
+        """Launch a container named after the lease, which has the memory of the lease from its first moment."""
+        self._leases_mib[worker.worker_id] = worker.lease_mib
+        try:
+            self._launch(worker)
+        except docker.errors.APIError as error:
+            if error.status_code != _CONFLICT or not self._ids(worker.worker_id):
+                raise OrchestratorError(f"Docker refused the worker: {error.explanation or error}") from error
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            raise OrchestratorError(f"Docker did not start the worker: {error}") from error
+
+    def alive(self) -> dict[str, Launched]:
+        """The containers that run; what has ended, or was never begun, is put away.
+
+        Raises:
+            ServiceError: the engine does not answer, so nothing is known.
+        """
+        found = self._found()
+        for container in found:
+            if container["State"] not in _RUNNING:
+                self._remove(container["Id"], container["Labels"][LEASE])
+        running = {one["Labels"][LEASE]: self._pid(one["Id"]) for one in found if one["State"] in _RUNNING}
+        families = families_of([pid for pid in running.values() if pid])
+        return {
+            worker_id: Launched(worker_id, memory_mib(families.get(pid, [])), tuple(families.get(pid, [])))
+            for worker_id, pid in running.items()
+        }
+
+    def resize(self, worker_id: str, lease_mib: int) -> None:
+        """Let the container have the memory of its worker's new lease."""
+        if self._leases_mib.get(worker_id) == lease_mib:
+            return
+        limit = _limit(lease_mib)
+        for found in self._found(worker_id):
+            if found["Labels"][_DEVICE] == _CPU:
+                with _asking(), suppress(docker.errors.APIError):
+                    self._engine.api.update_container(found["Id"], mem_limit=limit, memswap_limit=limit)
+        self._leases_mib[worker_id] = lease_mib
+
+    def ask_to_leave(self, worker_id: str) -> None:
+        """Send SIGTERM to the supervisor alone; the run in its child goes on."""
+        for container_id in self._ids(worker_id):
+            with _asking(), suppress(docker.errors.APIError):
+                self._engine.api.kill(container_id, "SIGTERM")
+
+    def kill(self, worker_id: str) -> None:
+        """Kill and remove the container; what it printed is kept."""
+        for container_id in self._ids(worker_id):
+            self._remove(container_id, worker_id)
+
+    def _launch(self, worker: Worker) -> None:
+        container = self._engine.containers.create(self._image, **self._options(worker))
+        try:
+            container.start()
+        except BaseException:
+            container.remove(force=True)
+            raise
+
+    @cached_property
+    def _image(self) -> str:
+        """The digest, so that whoever builds a new image under the name changes no worker of this balancer."""
+        try:
+            return str(self._engine.images.get(self._settings.image).id)
+        except docker.errors.ImageNotFound as error:
+            raise OrchestratorError(_NO_IMAGE.format(self._settings.image)) from error
+
+    def _options(self, worker: Worker) -> dict[str, Any]:
+        on_gpu = worker.device != _CPU
+        limit = f"{self._settings.ram_mib}m" if on_gpu else _limit(worker.lease_mib)
+        return {
+            "name": f"hdsmlm-{worker.worker_id}",
+            "labels": self._labels(worker),
+            "entrypoint": self._command or None,
+            "command": ["--installation", str(self._home), "--id", worker.worker_id],
+            "environment": {**self._environment, **pinned(worker)},
+            "device_requests": [_request(worker.device)] if on_gpu else [],
+            "user": self._settings.user or None,
+            "network": self._settings.network or None,
+            "volumes": self._volumes,
+            "mem_limit": limit,
+            "memswap_limit": limit,
+            "shm_size": f"{self._settings.shm_mib}m",
+            "tmpfs": {"/tmp": f"size={self._settings.tmp_mib}m,mode=1777"},
+            "nano_cpus": self._threads * 10**9,
+            "pids_limit": self._settings.most_processes,
+            "init": True,
+            "read_only": True,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges:true"],
+            "log_config": _LOG,
+        }
+
+    def _labels(self, worker: Worker) -> dict[str, str]:
+        return {
+            INSTALLATION: self._installation,
+            LEASE: worker.worker_id,
+            "hdsmlm.sweep": worker.sweep,
+            _DEVICE: worker.device,
+            "hdsmlm.lease_mib": str(worker.lease_mib),
+            "hdsmlm.epoch": str(worker.fencing_epoch),
+        }
+
+    def _own_mounts(self) -> list[dict[str, Any]]:
+        """What the balancer's own container, whose hostname is its id, has mounted; nothing outside any."""
+        host = socket.gethostname()
+        with suppress(docker.errors.NotFound):
+            seen = self._engine.api.inspect_container(host)
+            return list(seen["Mounts"]) if seen["Id"].startswith(host) else []
+        return []
+
+    def _found(self, worker_id: str = "") -> list[dict[str, Any]]:
+        labels = [f"{INSTALLATION}={self._installation}", f"{LEASE}={worker_id}" if worker_id else LEASE]
+        with _asking():
+            return list(self._engine.api.containers(all=True, filters={"label": labels}))
+
+    def _ids(self, worker_id: str) -> list[str]:
+        return [container["Id"] for container in self._found(worker_id)]
+
+    def _pid(self, container_id: str) -> int:
+        """Its first process as the host numbers it; 0 where that cannot be seen from here."""
+        if container_id not in self._pids:
+            with _asking(), suppress(docker.errors.NotFound):
+                pid = self._engine.api.inspect_container(container_id)["State"]["Pid"]
+                self._pids[container_id] = pid if _is_of(pid, container_id) else 0
+        return self._pids.get(container_id, 0)
+
+    def _remove(self, container_id: str, worker_id: str) -> None:
+        self._pids.pop(container_id, None)
+        self._leases_mib.pop(worker_id, None)
+        with _asking(), suppress(docker.errors.APIError):
+            self._keep_log(container_id, worker_id)
+            self._engine.api.remove_container(container_id, force=True, v=True)
+
+    def _keep_log(self, container_id: str, worker_id: str) -> None:
+        logs = self._home / "logs" / "workers"
+        logs.mkdir(parents=True, exist_ok=True)
+        printed = self._engine.api.logs(container_id, timestamps=True)
+        with (logs / f"{worker_id}.log").open("ab") as log:
+            log.write(printed)
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Tell apart an engine that refuses, which each caller handles, and one that does not answer."""
+    try:
+        yield
+    except docker.errors.APIError:
+        raise
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise ServiceError(f"Docker does not answer ({error}); is it running, and may this user use it?") from error
+
+
+def _limit(lease_mib: int) -> str:
+    return f"{lease_mib + _BESIDE_LEASE_MIB}m"
+
+
+def _request(device: str) -> docker.types.DeviceRequest:
+    return docker.types.DeviceRequest(device_ids=[device], capabilities=[["gpu"]])
+
+
+def _is_of(pid: int, container_id: str) -> bool:
+    """Whether the process with that number is the container's, so that it is seen from the host's namespace."""
+    try:
+        if container_id in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8"):
+            return True
+    except OSError:
+        pass
+    _log.warning("processes of workers cannot be seen from here; run the balancer with `pid: host`")
+    return False
+
+
+def engine_facts(settings: ContainerSettings) -> str:
+    """The engine and the worker's image in words.
+
+    Raises:
+        OrchestratorError: the engine does not answer, or the image is missing.
+    """
+    with _asking():
+        engine = docker.from_env(timeout=_TIMEOUT_S)
+        version = engine.version()["Version"]
+        try:
+            image = engine.images.get(settings.image)
+        except docker.errors.ImageNotFound as error:
+            raise OrchestratorError(_NO_IMAGE.format(settings.image)) from error
+    return f"version {version}, image {settings.image} {image.short_id}"

@@ -1,0 +1,50 @@
+"""`docker compose up`, submit, and what a person sees then."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.containers.installation import Installation
+from tests.e2e.installation import wait_for
+from tests.engine import ROOT
+
+
+def test_a_sweep_that_is_submitted_completes_in_containers_of_workers(installation: Installation, space: Path) -> None:
+    sweep = space.stem
+    assert "4 new" in installation.submit(space)
+    wait_for(installation.worker_ids)
+    wait_for(lambda: installation.is_over(sweep))
+    assert installation.status(sweep)["finished"] == 4
+    assert len(set(installation.accepted(sweep))) == len(installation.accepted(sweep)) == 4
+    assert "4 of 4 runs have one accepted result" in installation.call("orchestrator", "report", sweep)
+
+
+def test_submitting_a_file_again_queues_nothing(installation: Installation, space: Path) -> None:
+    installation.submit(space)
+    wait_for(lambda: installation.is_over(space.stem))
+    assert installation.submit(space).strip() == f"{space.stem}: 4 runs: nothing new, 4 finished"
+    assert installation.is_over(space.stem)
+
+
+def test_what_ships_can_be_planned_where_it_is_submitted_from(installation: Installation) -> None:
+    for space in (ROOT / "search_spaces").glob("*.yaml"):
+        assert "runs" in installation.call("orchestrator", "plan", f"/search_spaces/{space.name}", "--json")
+
+
+def test_the_doctor_finds_everything_well(installation: Installation) -> None:
+    found = installation.compose("exec", "-T", "balancer", "orchestrator", "doctor")
+    assert "WRONG" not in found
+    assert found.count("well") == 6
+
+
+def test_what_a_run_printed_can_be_read(installation: Installation, space: Path) -> None:
+    installation.submit(space)
+    wait_for(lambda: installation.is_over(space.stem))
+    seen = json.loads(installation.call("orchestrator", "status", space.stem, "--runs", "--json"))
+    for run in seen["details"]:
+        assert "finished:" in installation.call("orchestrator", "logs", run["run"])
+
+
+def test_no_worker_without_work_is_kept(installation: Installation) -> None:
+    wait_for(lambda: not installation.workers(), patience_s=90)

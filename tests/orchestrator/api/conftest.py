@@ -1,0 +1,59 @@
+"""An installation with a sweep, a balancer that has seen a device, and an API before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from orchestrator.api.application import application
+from orchestrator.backends.direct import Direct
+from orchestrator.ledger import Ledger
+from orchestrator.settings import Settings
+from tests.orchestrator.api.served import TOKEN, serving
+from tests.orchestrator.balancer.ghosts import FakeLauncher
+from tests.orchestrator.balancer.test_daemon import Daemon, daemon, launcher, under_way
+from tests.samples import submit
+
+__all__ = ["daemon", "launcher"]
+
+
+@pytest.fixture
+def settings(address: str, tmp_path: Path) -> Settings:
+    """Those of the machine of the services."""
+    data = tmp_path / "data"
+    data.mkdir()
+    return Settings(home=tmp_path / "home", redis_url=address, data=data)
+
+
+@pytest.fixture
+def app(settings: Settings, ledger: Ledger) -> FastAPI:
+    return application(Direct(settings), TOKEN)
+
+
+@pytest.fixture
+def inhabited(daemon: Daemon, launcher: FakeLauncher, settings: Settings) -> Ledger:
+    """One run under way, which has printed something, one that waits, and one that failed."""
+    submit(daemon.ledger, "3fa9c1e27b05d814", "b" * 16, "c" * 16, sweep="wolf")
+    under_way(daemon, launcher, "3fa9c1e27b05d814")
+    log = settings.home / "logs" / "runs" / "3fa9c1e27b05d814" / "token.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("epoch 1/3\nloss 0.5 µ\n")
+    return daemon.ledger
+
+
+@pytest.fixture
+def url(app: FastAPI) -> Iterator[str]:
+    """Where the API is served by a real uvicorn."""
+    with serving(app) as address:
+        yield address
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx.Client]:
+    """Somebody with the token."""
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as client:
+        yield client
