@@ -64,6 +64,10 @@ class SimulationConfig(Group):
 
     camera: Literal["emccd", "scmos", "mixed"] = "emccd"
     """Noise model; the presets stand in `model.camera`. `mixed`: half of the movies each."""
+    counts_per_electron: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Counts that an electron makes in the end, multiplication included; none: as the preset's."""
+    baseline: Annotated[float, Field(ge=0, le=60_000)] | None = None
+    """Counts of a dark pixel; none: as the preset's."""
     camera_factor: Annotated[float, Field(ge=1, le=4)] = 1.0
     """Gain, electrons per count, read noise and baseline of a movie differ from the preset's up to so many times."""
     pixel_maps: bool = False
