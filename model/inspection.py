@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.binning import dense_length
 from model.errors import InputError
 from model.folder import frames_in
 from model.movies import Movie, open_movie
@@ -40,29 +41,43 @@ class InputCheck(NamedTuple):
     """What is odd but no reason to refuse, a sentence each."""
 
 
-def check_inputs(
-    movie: str | Path, table: str | Path, pixel_nm: float, frames: int = 1, validation_fraction: float | None = None
-) -> InputCheck:
+class Use(NamedTuple):
+    """What training wants of a movie."""
+
+    frames: int = 1
+    """Consecutive frames that the network reads."""
+    validation_fraction: float | None = None
+    """Share of the movie, its last frames, kept for validation; given, both parts must hold localisations."""
+    sums: int = 1
+    """Frames that are summed to a dense one, in each part on its own."""
+    gap_frames: int = 1
+    """Least distance between them."""
+
+
+LEAST = Use()
+
+
+def check_inputs(movie: str | Path, table: str | Path, pixel_nm: float, use: Use = LEAST) -> InputCheck:
     """Look at a movie and its table without loading the movie.
 
     Args:
-        movie: a TIFF file.
+        movie: see `model.movies`.
         table: its localisations, see `model.tables`.
         pixel_nm: edge of a pixel in the sample, nm.
-        frames: consecutive frames that the network reads.
-        validation_fraction: share of the movie, its last frames, kept for validation; given, both parts must hold
-            localisations.
+        use: what training wants of them.
 
     Raises:
         InputError: a file is missing, empty or of another kind; the movie is too short or cannot be decoded at its
             start or end; the table is unreadable or empty, or none of its rows falls into the movie.
     """
     with open_movie(movie) as opened:
-        _decodes(opened, frames)
+        _decodes(opened, use.frames)
         localised = read_table(table)
         inside = rows_inside(localised, opened.shape, pixel_nm).frame
-        if validation_fraction is not None:
-            split_frame(inside, opened.shape[0], validation_fraction)
+        if use.validation_fraction is not None:
+            split = split_frame(inside, opened.shape[0], use.validation_fraction)
+            for part in (split, opened.shape[0] - split):
+                dense_length(part, use.sums, use.gap_frames)
         notes = tuple(_notes(opened, localised, len(inside), pixel_nm))
     return InputCheck(_digest(movie, table), *opened.shape, len(localised.frame), len(inside), notes)
 

@@ -37,6 +37,16 @@ from model.commands.messages import as_json_option, listing, pixel_nm_option, re
     type=click.FloatRange(0.05, 0.5),
     help="Also split so, and refuse a part without localisations.",
 )
+@click.option(
+    "--binning",
+    default="none",
+    show_default=True,
+    type=click.Choice(["none", "bin5", "bin10"]),
+    help="Frames that are summed; with --validation-fraction, refuse parts too short for it.",
+)
+@click.option(
+    "--gap-frames", default=20, show_default=True, type=click.IntRange(1), help="Least distance between them."
+)
 @as_json_option
 def check(movie: Path, table: Path, as_json: bool, **limits: Any) -> None:
     """Check that a movie and its localisation table can be trained on.
@@ -49,11 +59,13 @@ def check(movie: Path, table: Path, as_json: bool, **limits: Any) -> None:
       model check --movie images.tif --table localisations.csv
       model check --movie images.tif --table rapidstorm.txt --pixel-nm 133 --frames 5 --json
     """
+    from model.binning import SUMS
     from model.errors import InputError
-    from model.inspection import check_inputs
+    from model.inspection import Use, check_inputs
 
+    pixel_nm, binning = limits.pop("pixel_nm"), limits.pop("binning")
     try:
-        found = check_inputs(movie, table, **limits)._asdict()
+        found = check_inputs(movie, table, pixel_nm, Use(**limits, sums=SUMS[binning]))._asdict()
     except InputError as error:
         refuse(str(error), as_json)
     click.echo(json.dumps(found) if as_json else listing(found))
