@@ -45,6 +45,9 @@ JUDGED_PIXEL_BYTES = 72
 BLOCK_PIXELS, SCENES, SCENE_FRAMES, SCENE_PX = 4_000_000, 16, 100, 32
 """How `model.patches` simulates: at most so many pixels and scenes in a block, each so long and at least so wide."""
 
+BLOB_WIDENING, BLOB_PIXEL_BYTES = 6.0, 20
+"""How much wider than in focus `model.background` makes them at most, and what a pixel of their images takes."""
+
 PROCESS_MIB = 120
 """Of a process that simulates ahead: interpreter, NumPy and SciPy."""
 
@@ -166,7 +169,14 @@ def _simulated_bytes(config: TrainConfig) -> float:
     scene = SCENE_FRAMES * edge**2
     block = scene * min(max(BLOCK_PIXELS // scene, 1), SCENES)
     rendered = _rendered_bytes(config, SCENE_FRAMES, edge, light.density_max_per_um2, light.psf_sigma_max_px)
-    return BLOCK_PIXEL_BYTES * block + rendered
+    return BLOCK_PIXEL_BYTES * block + rendered + _blob_bytes(config, edge)
+
+
+def _blob_bytes(config: TrainConfig, edge_px: int) -> float:
+    """Of the images into which molecules far out of focus are drawn, with margins as wide as they are."""
+    reach = math.ceil(REACH_SIGMA * BLOB_WIDENING * config.simulation.psf_sigma_max_px)
+    lit = SCENE_FRAMES * (edge_px + 4 * reach) ** 2
+    return BLOB_PIXEL_BYTES * lit if config.simulation.blobs_per_um2 else 0.0
 
 
 def _judged_bytes(config: TrainConfig) -> float:

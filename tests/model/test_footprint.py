@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from model import footprint, prediction, psf, streams
+from model import background, footprint, prediction, psf, streams
 from model.config import ModelConfig, field_paths, resolve
 from model.footprint import GPU_WORKSPACE_MIB, footprint_mib, gpu_footprint_mib, memory_signature, work_gflop
 from model.plan import layers_of
@@ -17,7 +17,9 @@ from model.unet import build_unet
 
 SMALL_MOVIE = {"evaluation.frames": 5, "evaluation.size_px": 32}
 
-MEASURED_MIB = [
+SMALL_PATCHES = {"data.patch_px": 48, "model.depth": 1, "model.base_filters": 4}
+
+MEASURED_MIB: list[tuple[int, dict[str, Any]]] = [
     (559, {"model.base_filters": 8, "model.depth": 1, "model.convolutions_per_block": 1, "data.patch_px": 24}),
     (686, {}),
     (904, {"data.patch_px": 64}),
@@ -80,7 +82,7 @@ MEASURED_MIB = [
         },
     ),
     (
-        965,
+        697,
         {
             "simulation.psf_sigma_max_px": 3.0,
             "simulation.psf_sigma_min_px": 2.9,
@@ -91,7 +93,7 @@ MEASURED_MIB = [
         },
     ),
     (
-        680,
+        692,
         {
             "simulation.psf_sigma_max_px": 2.0,
             "simulation.psf_sigma_min_px": 1.9,
@@ -100,6 +102,13 @@ MEASURED_MIB = [
             "model.depth": 1,
             "model.base_filters": 4,
         },
+    ),
+    (699, SMALL_PATCHES | {"simulation.blobs_per_um2": 0.2, "simulation.halo_max": 0.2}),
+    (727, SMALL_PATCHES | {"simulation.blobs_per_um2": 0.2, "simulation.psf_sigma_max_px": 1.6}),
+    (
+        702,
+        SMALL_PATCHES
+        | {"simulation.z_range_nm": 750.0, "simulation.psf": "astigmatic", "simulation.density_max_per_um2": 10.0},
     ),
     (719, {"data.patch_px": 128, "training.batch_size": 1, "model.depth": 2, "model.base_filters": 8}),
     (
@@ -321,6 +330,7 @@ def test_work_grows_with_what_is_trained(path: str) -> None:
 def test_what_the_plan_repeats_from_other_modules_is_still_true() -> None:
     simulated = (streams._BLOCK_PIXELS, streams._MOST_SCENES, streams.SCENE_FRAMES, streams.SCENE_PX)
     assert simulated == (footprint.BLOCK_PIXELS, footprint.SCENES, footprint.SCENE_FRAMES, footprint.SCENE_PX)
+    assert background.BLOB_WIDENING[1] == footprint.BLOB_WIDENING
     assert footprint.PREDICTION_BATCHES == prediction.TRAINING_BATCHES_AT_ONCE
     assert (footprint.SHARES_AT_ONCE, footprint.REACH_SIGMA) == (psf._SHARES_AT_ONCE, psf.REACH_SIGMA)
 
