@@ -1,7 +1,7 @@
 """From a lease to the first training step in a container, and from one run to the next on a warm worker.
 
-Needs a running installation: `docker compose up --wait`, then `python benchmarks/containers/start.py`. The sweep has one run
-after the other on one worker, each of one step, so a run's time is that of its first step and of its results.
+Needs a running installation: `docker compose up --wait`, then `python benchmarks/containers/start.py`. The sweep has
+one run after the other on one worker, each of one step, so a run's time is that of its first step and of its results.
 """
 
 from __future__ import annotations
