@@ -102,12 +102,12 @@ class Direct:
     def drain(self, device: str | None, *, now: bool) -> Answer:
         from orchestrator.balancer.steering import Steering
 
-        return {"lines": Steering(self.ledger).drain(device, now=now)}
+        return Steering(self.ledger).drain(device, now=now)
 
     def reopen(self, device: str | None) -> Answer:
         from orchestrator.balancer.steering import Steering
 
-        return {"lines": Steering(self.ledger).resume(device)}
+        return Steering(self.ledger).resume(device)
 
     def _ledger_if_any(self) -> Ledger | None:
         try:
