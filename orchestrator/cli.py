@@ -245,7 +245,9 @@ def _backend() -> Backend:
     from orchestrator.backends.choice import backend_of
     from orchestrator.settings import from_environment
 
-    return backend_of(from_environment())
+    backend = backend_of(from_environment())
+    click.get_current_context().call_on_close(backend.close)
+    return backend
 
 
 def _only_here(command: str) -> None:

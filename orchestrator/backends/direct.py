@@ -42,6 +42,10 @@ class Direct:
 
         return Progress(self.ledger)
 
+    def close(self) -> None:
+        if "ledger" in vars(self):
+            self.ledger.redis.close()
+
     def planned(self, source: Source) -> Plan:
         """A search space with its runs, checked; raises SearchSpaceError or InputError."""
         from orchestrator.search_space.sweep import plan

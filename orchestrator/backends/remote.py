@@ -32,6 +32,9 @@ class Remote:
             raise OrchestratorError(f"ORCHESTRATOR_URL is '{url}'; expected an address such as http://127.0.0.1:8642")
         self._client = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT)
 
+    def close(self) -> None:
+        self._client.close()
+
     def plan(self, source: Source) -> Answer:
         return self._ask("POST", "plan", json={"name": source.name, "text": source.text})
 
