@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
+from orchestrator.api.application import application
+from orchestrator.backends.direct import Direct
 from orchestrator.balancer.cli import cli as balancer
 from orchestrator.balancer.snapshot import SNAPSHOT
 from orchestrator.cli import cli as orchestrator
@@ -18,7 +20,7 @@ from orchestrator.entry import run as run_command
 from orchestrator.ledger import UNSETTLED, Ledger
 from orchestrator.settings import Settings
 from orchestrator.states import RunState
-from tests.orchestrator.api.served import TOKEN
+from tests.orchestrator.api.served import TOKEN, serving
 from tests.samples import submit
 
 SPACE = (
@@ -179,12 +181,12 @@ def ageless(said: Said) -> Said:
     ],
 )
 def test_looking_at_devices_and_steering_them(long_ago: Ledger, direct: Call, remote: Call, command: str) -> None:
-    here = ageless(direct("balancer", *command.split()))
-    if command.startswith("resume"):
-        direct("balancer", "drain", "--now")
-        here = direct("balancer", *command.split())
-        direct("balancer", "drain", "--now")
-    assert ageless(remote("balancer", *command.split())) == here
+    said = []
+    for call in (direct, remote):
+        if command.startswith("resume"):
+            direct("balancer", "drain", "--now")
+        said.append(ageless(call("balancer", *command.split())))
+    assert said[0] == said[1]
 
 
 @pytest.mark.parametrize("command", ["up", "down"])
@@ -234,7 +236,9 @@ def test_an_address_or_a_token_that_is_no_use_is_told(call: Call, url: str, toke
     assert words in said.err
 
 
-def test_a_redis_that_is_away_is_told_alike(call: Call, direct: Call, url: str, settings: Settings) -> None:
-    """The API goes on, and says what the command would have said."""
-    away = {"HDSMLM_HOME": str(settings.home), "HDSMLM_REDIS_URL": "redis://127.0.0.1:1"}
-    assert call(away, "balancer", "status").code == 3
+def test_a_redis_that_is_away_is_told_alike(call: Call) -> None:
+    away = "redis://:secret@127.0.0.1:1"
+    with serving(application(Direct(Settings(redis_url=away)), TOKEN)) as url:
+        there = call({"ORCHESTRATOR_URL": url, "ORCHESTRATOR_TOKEN": TOKEN}, "balancer", "status")
+    assert there == call({"HDSMLM_REDIS_URL": away}, "balancer", "status")
+    assert (there.code, "secret" in there.err) == (3, False)
