@@ -87,9 +87,9 @@ class Remote:
         try:
             return error_from_json(body)
         except (KeyError, TypeError):
-            said = body.get("error") or response.reason_phrase or "nothing"
+            said = body.get("error") or response.reason_phrase
             return ServiceError(
-                f"{self._url} answers {response.status_code} ({said}), as no orchestrator of this release does; "
+                f"{self._url} answers {response.status_code} {said}, as no orchestrator of this release does; "
                 "check ORCHESTRATOR_URL, and the releases on both sides"
             )
 

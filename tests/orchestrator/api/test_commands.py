@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from fastapi import FastAPI
 
 from orchestrator.api.application import application
 from orchestrator.backends.direct import Direct
@@ -234,6 +235,13 @@ def test_an_address_or_a_token_that_is_no_use_is_told(call: Call, url: str, toke
     said = call({"ORCHESTRATOR_URL": url, "ORCHESTRATOR_TOKEN": token}, "balancer", "status")
     assert (said.code, said.out) == (code, "")
     assert words in said.err
+
+
+def test_a_server_that_is_no_orchestrator_is_told(call: Call) -> None:
+    with serving(FastAPI()) as url:
+        said = call({"ORCHESTRATOR_URL": url, "ORCHESTRATOR_TOKEN": TOKEN}, "orchestrator", "status")
+    assert (said.code, said.out) == (3, "")
+    assert f"{url} answers 404 Not Found, as no orchestrator of this release does" in said.err
 
 
 def test_a_redis_that_is_away_is_told_alike(call: Call) -> None:

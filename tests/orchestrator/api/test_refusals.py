@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +26,8 @@ from orchestrator.api.told_of_devices import (
 )
 from orchestrator.backends.direct import Direct
 from orchestrator.ledger import Ledger
+from orchestrator.search_space.sweep import plan
+from orchestrator.search_space.text_source import read_source
 from orchestrator.settings import Settings
 from tests.orchestrator.api.served import TOKEN, serving
 from tests.orchestrator.balancer.test_status import documented
@@ -29,6 +35,7 @@ from tests.orchestrator.balancer.test_status import documented
 MOVIE = (
     "name: real\nmetric: {{name: val_f1}}\nbase:\n  data.source: experimental\n  data.movie: {}\n  data.table: t.csv\n"
 )
+IMPORTABLE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "\n".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
@@ -75,6 +82,26 @@ def test_a_movie_in_the_data_folder_is_looked_for_there(
     answer = client.post("/v1/plan", json={"text": MOVIE.format("sub/movie.tif")})
     assert (answer.status_code, answer.json()["kind"]) == (422, "InputError")
     assert f"{settings.data}/sub/movie.tif" in answer.json()["error"]
+
+
+def test_a_movie_gives_the_same_runs_from_the_data_folder_as_from_anywhere_else(
+    ledger: Ledger, client: httpx.Client, settings: Settings, tmp_path: Path
+) -> None:
+    assert settings.data is not None
+    simulated = ["simulate", "movie.tif", "--frames", "40", "--size", "48", "--density", "0.5"]
+    subprocess.run([sys.executable, "-m", "model", *simulated], cwd=tmp_path, env=IMPORTABLE, check=True)
+    (settings.data / "wolf").mkdir()
+    for name in ("movie.tif", "movie.csv"):
+        shutil.copy(tmp_path / name, settings.data / "wolf" / name)
+    text = MOVIE.format("wolf/movie.tif").replace("t.csv", "wolf/movie.csv")
+    answer = client.post("/v1/sweeps", json={"text": text})
+    assert (answer.status_code, answer.json()["new"]) == (200, 1), answer.text
+    file = tmp_path / "space.yaml"
+    file.write_text(text.replace("wolf/", ""))
+    (there,) = ledger.runs("real")
+    (here,) = plan(read_source(file)).runs
+    assert here.run_id == there.run_id
+    assert there.spec.config.data.movie == str(settings.data / "wolf" / "movie.tif")
 
 
 def test_without_a_data_folder_no_movie_can_be_named(address: str, tmp_path: Path, ledger: Ledger) -> None:
@@ -128,7 +155,7 @@ def test_a_mistake_in_the_api_itself_is_told_without_a_traceback(app: FastAPI, l
     ledger.redis.set("hdsmlm:balancer", "no JSON")
     with serving(app) as url:
         answer = httpx.get(f"{url}/v1/balancer", headers={"Authorization": f"Bearer {TOKEN}"})
-    assert (answer.status_code, answer.json()["kind"]) == (500, "InternalError")
+    assert (answer.status_code, answer.json()["kind"]) == (500, "OrchestratorError")
     assert "Traceback" not in answer.text
     assert "no JSON" not in answer.text
 

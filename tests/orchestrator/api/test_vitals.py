@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from orchestrator.api.application import application
 from orchestrator.backends.direct import Direct
 from orchestrator.ledger import Ledger
+from orchestrator.services import REDIS, Services
 from orchestrator.settings import Settings
 from orchestrator.states import RunState
 from tests.orchestrator.api.served import TOKEN, serving
@@ -77,6 +79,22 @@ def test_health_needs_no_token_and_tells_of_the_balancer(daemon: Daemon, url: st
     told = httpx.get(f"{url}/healthz")
     assert (told.status_code, told.json()["balancer"]["up"]) == (200, True)
     assert time.time() - 60 < told.json()["balancer"]["since"] <= time.time()
+
+
+def test_a_redis_that_goes_and_comes_back_takes_and_gives_back_the_api(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    services = Services(settings)
+    services._start_redis()
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with serving(application(Direct(settings), TOKEN)) as url, httpx.Client(base_url=url, headers=headers) as client:
+        assert client.get("/v1/sweeps").status_code == 200
+        services.stop(REDIS)
+        lost = client.get("/v1/sweeps", timeout=60)
+        assert (lost.status_code, lost.json()["kind"]) == (503, "ServiceError")
+        assert "a service has gone away" in lost.json()["error"]
+        services._start_redis()
+        assert client.get("/v1/sweeps").status_code == 200
+        services.stop(REDIS)
 
 
 def test_without_redis_health_is_bad_and_everything_else_says_so() -> None:
