@@ -190,7 +190,7 @@ def test_looking_at_devices_and_steering_them(long_ago: Ledger, direct: Call, re
     assert said[0] == said[1]
 
 
-@pytest.mark.parametrize("command", ["up", "down"])
+@pytest.mark.parametrize("command", ["up", "down", "doctor"])
 def test_what_is_about_the_services_of_a_machine_is_refused_from_afar(remote: Call, command: str) -> None:
     said = remote("orchestrator", command)
     assert (said.code, said.out) == (2, "")
