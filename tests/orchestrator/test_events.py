@@ -21,11 +21,11 @@ def test_a_submission_is_told_once_and_not_again_where_it_brings_nothing_new(led
 def test_every_move_is_told_in_order_and_refused_ones_are_not(ledger: Ledger, leases: Leases) -> None:
     submit(ledger, "a")
     leases.grant(Worker(worker_id="w", sweep="s", device="cpu", lease_mib=1, state=WorkerState.IDLE, created_at=1.0))
-    ledger.move("a", RunState.ASSIGNED, lease=LeaseOf("w", 1, 1), fields={"token": "t"})
+    ledger.move("a", RunState.ASSIGNED, lease=LeaseOf("w", 1, 1), fields={"token": "t", "worker": "w"})
     ledger.move("a", RunState.RUNNING, token="t")
     ledger.move("a", RunState.FINISHED, token="t")
     moves = [(event["from"], event["state"], event["worker"]) for event in told(ledger)[1:]]
-    assert moves == [("queued", "assigned", "w"), ("assigned", "running", ""), ("running", "finished", "")]
+    assert moves == [("queued", "assigned", "w"), ("assigned", "running", "w"), ("running", "finished", "")]
 
 
 def test_only_attempts_have_outcomes(ledger: Ledger, leases: Leases) -> None:

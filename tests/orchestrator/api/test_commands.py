@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -215,6 +218,18 @@ def test_running_from_afar_submits_and_follows_to_the_end(ledger: Ledger, remote
     assert said.code == 1
     assert said.out.startswith("grid: 4 runs: 4 new\n")
     assert "0 of 4 runs have one accepted result." in said.out
+
+
+def test_a_laptop_needs_neither_redis_nor_a_server_nor_the_training_stack(url: str, ledger: Ledger) -> None:
+    heavy = "{'redis', 'rq', 'psutil', 'fcntl', 'fastapi', 'uvicorn', 'numpy', 'tensorflow', 'keras', 'mlflow'}"
+    commands = "cli(['status'], standalone_mode=False); balancer(['status'], standalone_mode=False)"
+    code = (
+        "import sys; from orchestrator.cli import cli; from orchestrator.balancer.cli import cli as balancer;"
+        f"{commands}; print(sorted({heavy} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "ORCHESTRATOR_URL": url, "ORCHESTRATOR_TOKEN": TOKEN}
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert answer.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_wrong_token_is_told(call: Call, url: str) -> None:

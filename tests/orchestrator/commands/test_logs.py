@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.commands.logs import read_log
+from orchestrator.errors import OrchestratorError
 from orchestrator.ledger import Ledger
 from orchestrator.records import Run
 from orchestrator.states import RunState
@@ -53,6 +54,12 @@ def test_what_is_half_when_the_run_is_over_is_shown_as_such(run: Run, log: Path,
     over = run.model_copy(update={"state": RunState.FAILED})
     said = read_log(over, tmp_path, None, 0)
     assert (said["text"], said["end"], said["over"]) == ("a\ufffd", True, True)
+
+
+def test_a_log_that_cannot_be_read_is_told(run: Run, log: Path, tmp_path: Path) -> None:
+    log.mkdir()
+    with pytest.raises(OrchestratorError, match=r"the log of run a cannot be read .*; check who may read it"):
+        read_log(run, tmp_path, None, 0)
 
 
 def test_a_further_attempt_is_read_from_its_beginning(run: Run, log: Path, tmp_path: Path) -> None:
