@@ -16,7 +16,7 @@ DOORS = {
     "redis": {"orchestrator/redis_door.py", "worker/link.py"},
     "httpx": {"orchestrator/backends/remote.py"},
     "uvicorn": {"orchestrator/api/service.py"},
-    "prometheus_client": {"orchestrator/api/metrics.py", "orchestrator/api/vitals.py"},
+    "prometheus_client": {"orchestrator/api/metrics.py"},
     "rq": {"orchestrator/transport.py", "worker/supervisor.py"},
     "mlflow": {"worker/tracking.py"},
     "pynvml": {"orchestrator/balancer/probes/nvml_child.py"},
