@@ -115,7 +115,7 @@ def test_looking_at_sweeps(long_ago: Ledger, direct: Call, remote: Call, command
         assert there == here
 
 
-@pytest.mark.parametrize("text", [SPACE, MALFORMED, REAL, "", "a: &a [1]\nb: [*a, *a", SPACE + "x: " + "[" * 50])
+@pytest.mark.parametrize("text", [SPACE, MALFORMED, "", "a: &a [1]\nb: [*a, *a", SPACE + "x: " + "[" * 50])
 @pytest.mark.parametrize("command", ["plan", "plan --json", "submit", "submit --json"])
 def test_search_spaces(ledger: Ledger, direct: Call, remote: Call, tmp_path: Path, text: str, command: str) -> None:
     file = tmp_path / "space.yaml"
@@ -126,6 +126,14 @@ def test_search_spaces(ledger: Ledger, direct: Call, remote: Call, tmp_path: Pat
     assert remote("orchestrator", verb, str(file), *options) == here
     assert here.code == (0 if text == SPACE else 2)
     assert sum(ledger.counts("grid").values()) == (4 if verb == "submit" and text == SPACE else 0)
+
+
+def test_a_movie_that_is_not_there(ledger: Ledger, direct: Call, remote: Call, tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(REAL)
+    here = direct("orchestrator", "plan", str(file))
+    assert (here.code, f"{tmp_path}/data/none.tif" in here.err) == (2, True)
+    assert remote("orchestrator", "plan", str(file)) == here
 
 
 def test_a_file_that_is_not_there(direct: Call, remote: Call, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def served(home: Path, address: str, **more: str) -> Iterator[tuple[str, subproc
     process = subprocess.Popen(
         [*SERVE, "--port", str(port)], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
+    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
     try:
         while time.monotonic() < deadline and process.poll() is None:
             try:
