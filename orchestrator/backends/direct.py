@@ -40,7 +40,11 @@ class Direct:
     def _progress(self) -> Progress:
         from orchestrator.commands.progress import Progress
 
-        return Progress(self.ledger)
+        return Progress(self.ledger, self._settings.mlflow_public_url)
+
+    def close(self) -> None:
+        if "ledger" in vars(self):
+            self.ledger.redis.close()
 
     def planned(self, source: Source) -> Plan:
         """A search space with its runs, checked; raises SearchSpaceError or InputError."""

@@ -171,7 +171,9 @@ def main() -> None:
 def _backend() -> Backend:
     from orchestrator.backends.choice import backend_of
 
-    return backend_of(from_environment())
+    backend = backend_of(from_environment())
+    click.get_current_context().call_on_close(backend.close)
+    return backend
 
 
 def _in_colour() -> bool:
