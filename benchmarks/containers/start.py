@@ -32,6 +32,7 @@ metric: {{name: val_f1}}
 parameters:
   optimizer.learning_rate: {{values: [0.001]}}
 replicates: {{param: training.seed, seeds: {seeds}}}
+resources: {{exclusive: true}}
 """
 _ASK = 'REDISCLI_AUTH=$(cat /secrets/redis_password) exec redis-cli --json "$@"'
 
@@ -79,8 +80,6 @@ def watch(name: str) -> list[dict]:
         time.sleep(0.5)
     runs = [numbers(redis("HGETALL", f"hdsmlm:run:{run['run']}")) for run in details["details"]]
     runs.sort(key=lambda run: run["started_at"])
-    if len({run["worker"] for run in runs}) > 1:
-        runs = [run for run in runs if run["worker"] == runs[0]["worker"]]
     runs[0]["worker"] = worker
     return runs
 

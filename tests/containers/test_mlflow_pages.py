@@ -54,5 +54,6 @@ def test_a_sweep_shows_its_parent_its_children_and_their_pictures(
     of_parent = page(browser, f"{address}/runs/{parents[0]['info']['run_id']}", tmp_path)
     assert any(run["info"]["run_name"] in of_parent for run in children)
 
-    of_child = page(browser, f"{address}/runs/{children[0]['info']['run_id']}/artifacts", tmp_path)
-    assert "learning_curve" in of_child
+    for picture in ("learning_curve.png", "prediction.png"):
+        place = f"{address}/runs/{children[0]['info']['run_id']}/artifacts/figures/{picture}"
+        assert f'<img alt="figures/{picture}" src="blob:' in page(browser, place, tmp_path)
