@@ -80,9 +80,9 @@ def test_eight_gpus_appear(machine: Installation, fleet: Fleet) -> None:
 def test_workers_get_the_gpu_of_their_lease_and_several_share_one(
     machine: Installation, fleet: Fleet, tmp_path: Path
 ) -> None:
-    machine.submit(write_space(tmp_path, "shared", rates=6, seeds=6))
+    machine.submit(write_space(tmp_path, "shared", rates=5, seeds=4))
     runs = json.loads(machine.call("orchestrator", "status", "shared", "--runs", "--json"))["details"]
-    plans = [part for run in runs for part in (plan_key(run["run"]), Plan(seconds=8).dump())]
+    plans = [part for run in runs for part in (plan_key(run["run"]), Plan(seconds=120).dump())]
     machine.redis("MSET", *plans)
     wait_for(lambda: len(machine.worker_ids()) == _GPUS * _SLOTS)
     containers = [json.loads(docker("inspect", one))[0] for one in machine.workers()]
@@ -91,8 +91,8 @@ def test_workers_get_the_gpu_of_their_lease_and_several_share_one(
     assert requested == [[one["CUDA_VISIBLE_DEVICES"]] for one in visible]
     assert requested == [one["NVIDIA_VISIBLE_DEVICES"].split(",") for one in map(_environment_inside, containers)]
     assert Counter(device for (device,) in requested) == {gpu.uuid: _SLOTS for gpu in fleet.gpu}
-    wait_for(lambda: machine.is_over("shared"))
-    assert machine.status("shared")["finished"] == len(runs)
+    machine.call("orchestrator", "cancel", "shared")
+    wait_for(lambda: not machine.workers())
 
 
 def _environment_inside(container: dict[str, Any]) -> dict[str, str]:
