@@ -147,7 +147,7 @@ class Ours:
         held.settling_since = now if ending and ending.is_death else 0.0
         if ending is Ending.FINISHED:
             pace_s = self._teacher.pace_s(event.run_id)
-            self.experience.finished(held.signature, held.model, event.peak_mib, pace_s)
+            self.experience.finished(self.lines.group(event.run_id), held.model, event.peak_mib, pace_s)
         elif ending is Ending.OWN_OOM:
             self.experience.went_over(held.signature, held.model, held.cap_mib)
         self.lines.learned(held.signature)

@@ -47,11 +47,6 @@ class Result:
         return self.makespan_s / self.bounds.bound_s
 
     @property
-    def leased_ratio(self) -> float:
-        """Makespan over the bound of those who know no peak before it is measured."""
-        return self.makespan_s / max(self.bounds.bound_s, self.bounds.leased_s)
-
-    @property
     def gpu_hours(self) -> float:
         """Devices times makespan."""
         return len(self.devices) * self.makespan_s / 3600
@@ -68,7 +63,6 @@ class Result:
                 "longest": round(self.bounds.longest_s),
                 "memory": round(self.bounds.memory_s),
                 "compute": round(self.bounds.compute_s),
-                "memory with leases": round(self.bounds.leased_s),
             },
             "ratio": round(self.ratio, 4),
             "memory_used": round(self.memory_used, 4),
@@ -106,6 +100,6 @@ def result_of(machine: Machine, policy: str, bounds: Bounds, packing: Packing | 
 
 
 def _packing(packing: Packing | None) -> float | None:
-    if packing is None or not packing.reached:
+    if packing is None or not sum(packing.feasible):
         return None
     return sum(packing.reached) / sum(packing.feasible)
