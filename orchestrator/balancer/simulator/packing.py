@@ -18,7 +18,7 @@ from orchestrator.balancer.simulator.held import Held
 from orchestrator.balancer.simulator.machine import Machine
 from orchestrator.balancer.simulator.scenario import Run
 
-_EVERY_S = 300.0
+_EVERY_S = 600.0
 _STEP_MIB = 256
 
 
