@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 MIN_GAIN = 1.03
 _LEARNING_RATE = 0.5
 _FIRST_GUESS = 0.5
-_FELT = 1.1
-"""Less may be the price of sharing, or chance."""
+_PRICE = 0.05
+"""Each co-runner may cost so much although the device is not busy; or it is chance."""
 _NOT_QUITE_BUSY = 0.9
 
 
@@ -62,7 +62,8 @@ def learn(
         return {}
     felt = len(shares) / sum(shares)
     guessed = [loads.get(signature, _FIRST_GUESS) for signature, _ in rates]
-    if felt <= _FELT and not (loads and sum(guessed) > _NOT_QUITE_BUSY):
+    is_felt = felt > 1 + _PRICE * (len(shares) - 1)
+    if not is_felt and not (loads and sum(guessed) > _NOT_QUITE_BUSY):
         return {}
-    factor = ((felt if felt > _FELT else _NOT_QUITE_BUSY) / sum(guessed)) ** _LEARNING_RATE
+    factor = ((felt if is_felt else _NOT_QUITE_BUSY) / sum(guessed)) ** _LEARNING_RATE
     return {signature: min(1.0, guess * factor) for (signature, _), guess in zip(rates, guessed, strict=True)}

@@ -39,6 +39,8 @@ class Result:
     """Measured peaks as a share of the best feasible packing's, in the mean over the time that runs waited."""
     devices: Mapping[str, int]
     """Memory of each, MiB."""
+    foreign: Mapping[str, tuple[tuple[float, int], ...]]
+    """What foreigners held of each from which time on, s and MiB."""
     spans: tuple[Span, ...]
 
     @property
@@ -95,6 +97,7 @@ def result_of(machine: Machine, policy: str, bounds: Bounds, packing: Packing | 
         most_own_ooms=max(own.values(), default=0),
         packing=_packing(packing),
         devices={name: memory.total_mib for name, memory in machine.memories.items()},
+        foreign={name: tuple(memory.foreign_levels) for name, memory in machine.memories.items()},
         spans=tuple(machine.spans),
     )
 
