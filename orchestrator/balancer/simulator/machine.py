@@ -75,7 +75,7 @@ class Machine:
         if self.open:
             raise OrchestratorError(
                 f"{len(self.open)} runs are still open after {self.clock.now / 3600:.0f} h, one is {min(self.open)}; "
-                "look whether any device could hold it among the workload's foreigners"
+                "look whether any device could hold it beside foreigners"
             )
         return self.clock.now
 
@@ -202,18 +202,8 @@ class Machine:
         if ending in (Ending.FINISHED, Ending.USER):
             self.open.discard(run.run_id)
         peak_mib = attempt.peak_mib + (attempt.context_mib if attempt.peak_mib else 0)
-        self.spans.append(
-            Span(
-                worker.device_id,
-                run.run_id,
-                run.signature,
-                attempt.began_at,
-                self.clock.now,
-                ending,
-                peak_mib,
-                worker.worker_id,
-            )
-        )
+        times = attempt.began_at, self.clock.now
+        self.spans.append(Span(worker.device_id, run.run_id, run.signature, *times, ending, peak_mib, worker.worker_id))
         self.clock.after(self._release_s(attempt, ending), partial(self._release, worker.device_id, attempt.pid))
         self._report(Event("ended", worker.worker_id, run.run_id, ending, attempt.peak_mib))
         if ending is Ending.WORKER_LOST:
