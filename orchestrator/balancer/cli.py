@@ -130,7 +130,12 @@ def resume(device: str | None, as_json: bool) -> None:
 @click.argument("fleet", type=_file)
 @click.argument("workload", type=_file)
 @click.option("--seed", default=0, show_default=True, help="Of everything that varies.")
-@click.option("--policy", default="ours", show_default=True, help="Who gives out the memory; `--policy ?` names all.")
+@click.option(
+    "--policy",
+    default="ours",
+    show_default=True,
+    help="Who gives out the memory: ours, one, two, four, free-1s or free-30s.",
+)
 @click.option("--timeline", type=click.Path(dir_okay=False, path_type=Path), help="Draw every attempt into this SVG.")
 @_json
 def simulate(  # noqa: PLR0913, PLR0917 (click passes each option)
@@ -146,11 +151,12 @@ def simulate(  # noqa: PLR0913, PLR0917 (click passes each option)
     """
     from orchestrator.balancer.simulator import picture, render
     from orchestrator.balancer.simulator import simulate as play
+    from orchestrator.balancer.watching import size
 
     result = play(fleet, workload, seed=seed, policy=policy)
     if timeline:
         timeline.write_text(picture(result), encoding="utf-8")
-    _print(json.dumps(result.as_json()) if as_json else render(result))
+    _print(json.dumps(result.as_json()) if as_json else render(result, size()[0]))
 
 
 @cli.command()

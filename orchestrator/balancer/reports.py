@@ -149,7 +149,8 @@ class Reports:
         }
         self._ledger.move(report.run_id, RunState.FINISHED, token=report.token, fields={**result, **common})
         if worker:
-            self._experience.finished(run.spec.signature, worker.model, report.peak_mib, _pace_s(run, report))
+            group = Group.of(run.spec, exclusive=False)
+            self._experience.finished(group, worker.model, report.peak_mib, _pace_s(run, report))
             self._closures.went_well(worker.device)
 
     def _fail(self, run: Run, report: Report, worker: Worker | None) -> None:

@@ -110,6 +110,11 @@ def test_a_cap_tells_where_it_comes_from(learned: Learned, need_mib: int, words:
     assert cap_from(group, "H100", learned, need_mib) == words
 
 
+def test_a_cap_from_a_prediction_tells_what_predictions_have_needed() -> None:
+    group = Group(name="g", signature="x", footprint_mib=1000, gpu_footprint_mib=1000)
+    assert cap_from(group, "H100", Learned(), 1148, 1.148) == "predicted ×1.15"
+
+
 def test_a_cap_that_a_person_has_set_says_so() -> None:
     group = Group(name="g", signature="x", footprint_mib=1000, gpu_footprint_mib=1000, fixed=True)
     assert cap_from(group, "H100", Learned(peak_mib=10, finished=1), 1000) == "set by a person"
