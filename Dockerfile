@@ -98,7 +98,8 @@ LABEL org.opencontainers.image.title="HD-SMLM worker" \
 ENV HDSMLM_HOME=/var/lib/hdsmlm \
     XDG_CACHE_HOME=/cache \
     CUDA_CACHE_PATH=/cache/cuda \
-    MPLCONFIGDIR=/cache/matplotlib
+    MPLCONFIGDIR=/cache/matplotlib \
+    HDSMLM_CACHE=/cache/movies
 USER 10001:10001
 HEALTHCHECK NONE
 ENTRYPOINT ["worker"]

@@ -3,8 +3,9 @@ VENV   := .venv
 PYTHON ?= python3
 UV     := $(VENV)/bin/uv
 READY  := $(VENV)/.ready
+TORCH  ?= torch
 
-.PHONY: quickstart test check fmt bench down lock clean
+.PHONY: quickstart test test-backends check fmt bench down lock clean
 .DEFAULT_GOAL := quickstart
 
 $(READY): requirements.lock pyproject.toml
@@ -20,6 +21,10 @@ quickstart: $(READY)  ## set everything up and train a small grid to its leaderb
 
 test: $(READY)  ## set everything up and run the tests
 	$(VENV)/bin/python -m pytest --cov=orchestrator --cov=worker --cov=model --cov-report=term:skip-covered
+
+test-backends: $(READY)  ## the same network on TensorFlow, JAX and PyTorch; PyTorch is several GB and comes into .torch
+	$(UV) pip install --quiet --python $(VENV)/bin/python --target .torch --constraint requirements.lock $(TORCH)
+	PYTHONPATH=.torch $(VENV)/bin/python -m pytest tests/model/test_backends.py
 
 check: $(READY)  ## format, lint, types, layers
 	$(VENV)/bin/ruff format --check .

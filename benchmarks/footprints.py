@@ -37,13 +37,6 @@ LENGTH = {"training.epochs": 2, "training.steps_per_epoch": 4}
 RUNS = ({"training.seed": 1, "optimizer.learning_rate": 1e-3}, {"training.seed": 2, "optimizer.learning_rate": 3e-4})
 
 
-class Unhindered:
-    """The will of nobody."""
-
-    def check(self) -> None:
-        pass
-
-
 def main() -> None:
     if not set(QUIET) <= set(os.environ):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **QUIET, **ONE_CORE})
@@ -90,14 +83,14 @@ def _peak_of_a_child(config: Any) -> int:
 
 
 def _train(config: Any) -> int:
-    from worker.checkpoint import Checkpoints
+    from model.checkpoint import Checkpoints
+    from model.results import write_results
+    from model.training import Listener, train
     from worker.memory import peak_mib
-    from worker.results import write_results
-    from worker.training import Listener, train
 
     with tempfile.TemporaryDirectory() as folder:
         listener = Listener(lambda _: None, lambda *_: None, lambda _: None)
-        trained = train(config, Checkpoints(Path(folder), "run", "token"), Unhindered(), listener)  # type: ignore[arg-type]
+        trained = train(config, Checkpoints(Path(folder), "run", "token"), lambda: None, listener)
         list(write_results(trained, config, Path(folder)))
     return peak_mib()
 

@@ -1,4 +1,4 @@
-"""From a configuration to a network that is ready for `fit`.
+"""From a configuration to a network that is ready for `fit`, and from a trained one to what is handed out.
 
 `build_compiled` joins the parts: the 3D-UNet, the optimiser with its schedule and clipped gradient, the hybrid Tversky
 loss and three numbers that each epoch reports. Everything is registered with Keras under `hdsmlm`, so `model.save` and
@@ -7,13 +7,15 @@ loss and three numbers that each epoch reports. Everything is registered with Ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 from keras import ops
 
-from model.config import OptimizerConfig, TrainConfig
+from model.averaging import put_mean_in_place
+from model.config import LossConfig, OptimizerConfig, TrainConfig
 from model.losses import HybridTversky
 from model.schedules import warmup_cosine_step
 from model.unet import build_unet
@@ -23,25 +25,63 @@ Tensor = Any
 
 
 def build_compiled(config: TrainConfig, class_shares: Sequence[float], total_steps: int) -> keras.Model:
-    """The compiled network of a run that will take `total_steps` optimiser steps.
+    """The compiled network of a run that will take `total_steps` optimiser steps, as its first epoch needs it.
 
     Raises:
         ValueError: `class_shares` are not four positive numbers, or `total_steps` is not positive.
     """
-    model = build_unet(config.model, class_shares, seed=config.training.seed)
-    model.compile(
-        optimizer=build_optimizer(config.optimizer, warmup_cosine_step(config.optimizer, config.schedule, total_steps)),
-        loss=HybridTversky(class_shares, config.loss),
+    with _computing_in(config.training.precision):
+        network = build_unet(config.model, class_shares, seed=config.training.seed)
+    schedule = warmup_cosine_step(config.optimizer, config.schedule, total_steps)
+    return compiled(network, config, class_shares, build_optimizer(config.optimizer, schedule))
+
+
+def compiled(
+    network: keras.Model,
+    config: TrainConfig,
+    class_shares: Sequence[float],
+    optimizer: keras.Optimizer,
+    epoch: int = 0,
+) -> keras.Model:
+    """The network, compiled with the loss that holds in an epoch, from 0; the state of its optimiser is kept."""
+    network.compile(
+        optimizer=optimizer,
+        loss=HybridTversky(class_shares, loss_in(config, epoch)),
         weighted_metrics=[AnyPrecision(), AnyRecall(), CountRatio()],
+        jit_compile={"auto": "auto", "on": True, "off": False}[config.training.xla],
     )
-    return model
+    return network
+
+
+def loss_in(config: TrainConfig, epoch: int) -> LossConfig:
+    """The loss of an epoch, from 0: cross entropy alone before `first_tversky_epoch`."""
+    early = {"tversky_share": 0.0} if epoch < first_tversky_epoch(config) else {}
+    return config.loss.model_copy(update={**early, "tversky_from": 0.0})
+
+
+def first_tversky_epoch(config: TrainConfig) -> int:
+    """The epoch, from 0, with which λ begins to hold."""
+    return round(config.loss.tversky_from * config.training.epochs)
+
+
+def handed_out(network: keras.Model, config: TrainConfig, class_shares: Sequence[float]) -> keras.Model:
+    """What a training leaves: the mean of its weights where one was kept, in float32, without an optimiser.
+
+    The trained network keeps the mean as its weights.
+    """
+    put_mean_in_place(network)
+    final = build_unet(config.model, class_shares)
+    final.set_weights(network.get_weights())
+    return final
 
 
 def build_optimizer(
     config: OptimizerConfig, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
 ) -> keras.Optimizer:
     """The optimiser, which scales the whole gradient down to the norm `config.gradient_norm` where it is longer."""
-    shared = {"learning_rate": learning_rate, "global_clipnorm": config.gradient_norm}
+    shared: dict[str, Any] = {"learning_rate": learning_rate, "global_clipnorm": config.gradient_norm}
+    if config.ema:
+        shared |= {"use_ema": True, "ema_momentum": config.ema}
     if config.name == "sgd":
         return keras.optimizers.SGD(momentum=config.momentum, **shared)
     if config.name == "adamw":
@@ -92,3 +132,14 @@ class CountRatio(keras.metrics.Metric):
     def result(self) -> Tensor:
         """The ratio, one number."""
         return ops.divide_no_nan(self.expected, self.true)
+
+
+@contextmanager
+def _computing_in(precision: str) -> Iterator[None]:
+    """Layers that are made meanwhile compute in `precision`, and remember it."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -33,9 +33,9 @@ class Columns:
             raise InputError(f"the table {self._file} has {name} in {self._unit[name]}; expected nm: export it so")
         return self._column(name) * _NM_PER_UNIT[self._unit.get(name)]
 
-    def needed_nm(self, name: str) -> Floats:
-        """A column in nm without which the table is of no use."""
-        return self.nm(self._needed(name))
+    def needed_nm(self, *names: str) -> Floats:
+        """The first of these columns that is there, in nm; a table without one is of no use."""
+        return self.nm(self._needed(self._first(names) or names[0]))
 
     def photons(self, *names: str) -> Floats:
         """The first of these columns that is there and counts photons; NaN throughout if none does."""

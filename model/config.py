@@ -12,7 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from model.data_config import DataConfig, SimulationConfig
+from model.group import Group
+from model.network_config import LossConfig, ModelConfig, OptimizerConfig, ScheduleConfig, TrainingConfig
+
+__all__ = [
+    "DataConfig",
+    "Group",
+    "LossConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "ScheduleConfig",
+    "SimulationConfig",
+    "TrainingConfig",
+]
 
 SCHEMA_VERSION = 1
 CLASSES = 4
@@ -20,174 +35,6 @@ CLASSES = 4
 
 Scalar = bool | int | float | str | None
 """What an axis can hold."""
-
-
-class Group(BaseModel):
-    """A frozen group of fields that refuses unknown names and values of the wrong kind."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
-
-
-class DataConfig(Group):
-    """Where patches come from and which of their pixels count."""
-
-    source: Literal["simulated", "experimental", "mixed"] = "simulated"
-    """`experimental` needs `movie` and `table`; `mixed` draws `mix` of the patches from them."""
-    movie: str | None = None
-    """A TIFF movie, (T, Y, X)."""
-    table: str | None = None
-    """The localisations of that movie: ThunderSTORM CSV or rapidSTORM text."""
-    mix: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of experimental patches where `source` is `mixed`."""
-    validation_fraction: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
-    """Share of an experimental movie, its last block of frames, that is kept for validation."""
-    pixel_nm: Annotated[float, Field(ge=20, le=500)] = 100.0
-    """Edge of a camera pixel in the sample, nm."""
-    patch_px: Annotated[int, Field(ge=8, le=512)] = 32
-    """Edge of a training patch, px."""
-    low_snr: Literal["ignore", "background", "soft"] = "ignore"
-    """What a pixel near an emitter below `snr_threshold` is: left out, empty, or weighted by SNR."""
-    snr_threshold: Annotated[float, Field(ge=0, le=10)] = 2.0
-    """An emitter at or above it is reliable and has weight 1."""
-    clip: Literal["hard", "scale-only"] = "hard"
-    """Whether intensities beyond the percentiles are cut (`hard`) or only scaled."""
-    low_percentile: Annotated[float, Field(ge=0, le=50)] = 20.0
-    """Percentile of the whole stack that becomes −1."""
-    high_percentile: Annotated[float, Field(gt=50, le=100)] = 99.0
-    """Percentile of the whole stack that becomes +1."""
-
-    @model_validator(mode="after")
-    def _experimental_data_has_files(self) -> DataConfig:
-        if self.source != "simulated" and not (self.movie and self.table):
-            raise ValueError(f"source '{self.source}' needs both data.movie and data.table")
-        return self
-
-
-class SimulationConfig(Group):
-    """The microscope and the sample that simulated patches are drawn from."""
-
-    camera: Literal["emccd", "scmos"] = "emccd"
-    """Noise model; the presets stand in `model.camera`."""
-    structure: Literal["uniform", "filaments", "mixed"] = "mixed"
-    """How emitters lie: anywhere, along filaments, or half of the movies each."""
-    density_min_per_um2: Annotated[float, Field(gt=0, le=20)] = 0.2
-    """Lowest mean density of shining emitters per frame and um²; drawn log-uniformly."""
-    density_max_per_um2: Annotated[float, Field(gt=0, le=20)] = 4.0
-    """Highest mean density of shining emitters per frame and um²."""
-    photons: Annotated[float, Field(ge=50, le=100_000)] = 5000.0
-    """Mean photons of an emitter in a frame in which it shines throughout."""
-    photons_spread: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Standard deviation of the photons over their mean."""
-    background_min: Annotated[float, Field(ge=0, le=1000)] = 50.0
-    """Lowest background, photons per px and frame; drawn log-uniformly."""
-    background_max: Annotated[float, Field(ge=0, le=1000)] = 150.0
-    """Highest background, photons per px and frame."""
-    psf_sigma_min_px: Annotated[float, Field(ge=0.5, le=4)] = 1.0
-    """Narrowest point spread function, px."""
-    psf_sigma_max_px: Annotated[float, Field(ge=0.5, le=4)] = 1.2
-    """Widest point spread function, px."""
-    mean_on_frames: Annotated[float, Field(ge=0.2, le=50)] = 2.0
-    """Mean time that an emitter shines, frames."""
-
-    @model_validator(mode="after")
-    def _ranges_are_ordered(self) -> SimulationConfig:
-        for low, high in (
-            ("density_min_per_um2", "density_max_per_um2"),
-            ("background_min", "background_max"),
-            ("psf_sigma_min_px", "psf_sigma_max_px"),
-        ):
-            if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"{low} ({getattr(self, low):g}) is above {high} ({getattr(self, high):g})")
-        return self
-
-
-class ModelConfig(Group):
-    """The 3D-UNet."""
-
-    frames: Annotated[Literal[1, 3, 5], Field()] = 3
-    """Consecutive frames read at once, kept intact to the output."""
-    depth: Annotated[int, Field(ge=1, le=6)] = 3
-    """Times that the image is halved on the way down."""
-    base_filters: Annotated[int, Field(ge=2, le=256)] = 16
-    """Filters of the first level; each level down has twice as many."""
-    convolutions_per_block: Annotated[int, Field(ge=1, le=4)] = 2
-    """Convolutions of each residual block."""
-    kernel: Annotated[Literal[3, 5], Field()] = 3
-    """Edge of the convolution kernels, px and frames."""
-    normalisation: Literal["none", "batch", "group", "layer"] = "none"
-    """Normalisation after each convolution."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of channels dropped in the bottleneck during training."""
-
-
-class LossConfig(Group):
-    """Hybrid Tversky: λ · focal Tversky + (1 − λ) · focal cross entropy. The defaults are the `champion` preset."""
-
-    fn_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Weight of missed emitters in the Tversky index; false ones weigh 1 − fn_weight."""
-    tversky_share: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """λ; 0.6 in the `reference` preset."""
-    tversky_exponent: Annotated[float, Field(gt=0, le=4)] = 0.75
-    """γ of the focal Tversky term."""
-    focal_exponent: Annotated[float, Field(ge=0, le=5)] = 0.0
-    """Focal exponent of the cross entropy; 2 in the `reference` preset."""
-    class_weight_exponent: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """q in the class weights min((f_0 / f_c)^q, 25); 0.5 in the `reference` preset."""
-    pooling_px: Annotated[Literal[1, 3], Field()] = 3
-    """Edge of the box over which expected counts are summed before the any-emitter term; 1 in `reference`."""
-
-
-class OptimizerConfig(Group):
-    """The optimiser."""
-
-    name: Literal["adam", "adamw", "sgd"] = "adam"
-    """Algorithm."""
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    """Base learning rate, reached after the warm-up."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Momentum; `sgd` only."""
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Decoupled weight decay; `adamw` only."""
-    gradient_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    """Norm to which the whole gradient is clipped."""
-
-
-class ScheduleConfig(Group):
-    """WarmupCosineStepLR, as shares of all optimiser steps."""
-
-    warmup: Annotated[float, Field(ge=0, le=1)] = 0.03
-    """Share of the steps in the linear warm-up."""
-    hold: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Share of the steps in the last, stepwise part."""
-    start_factor: Annotated[float, Field(gt=0, le=1)] = 0.01
-    """First learning rate over the base."""
-    final_factor: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Learning rate at the end of the cosine over the base."""
-    gamma: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Factor applied every `step_size` steps of the last part."""
-    step_size: Annotated[int, Field(ge=1)] = 100
-    """Steps between two such factors."""
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> ScheduleConfig:
-        if self.warmup + self.hold > 1:
-            raise ValueError(f"warmup ({self.warmup:g}) and hold ({self.hold:g}) together exceed all steps")
-        return self
-
-
-class TrainingConfig(Group):
-    """How long and in which portions."""
-
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
-    """Passes of `steps_per_epoch` optimiser steps."""
-    steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    """Optimiser steps between two checkpoints."""
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 8
-    """Patches in one optimiser step."""
-    seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
-    """Seed of weights, patches and their order."""
-    early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
-    """Epochs without a lower validation loss after which training stops; none: never."""
 
 
 class EvaluationConfig(Group):
@@ -201,6 +48,8 @@ class EvaluationConfig(Group):
     """Frames of the held-out simulated movie."""
     size_px: Annotated[int, Field(ge=16, le=2048)] = 64
     """Edge of the held-out simulated movie, px."""
+    symmetries: Annotated[Literal[1, 4, 8], Field()] = 1
+    """Views whose probabilities are averaged: 1: the movie as it is; 4: also turned; 8: also turned and mirrored."""
 
 
 class TrainConfig(Group):
@@ -225,8 +74,22 @@ class TrainConfig(Group):
             )
         return self
 
+    @model_validator(mode="after")
+    def _mean_of_weights_forgets_the_first_ones(self) -> TrainConfig:
+        steps = self.training.epochs * self.training.steps_per_epoch
+        if steps * (1 - self.optimizer.ema) < 1:
+            raise ValueError(
+                f"optimizer.ema ({self.optimizer.ema:g}) averages over {1 / (1 - self.optimizer.ema):.0f} steps, but "
+                f"training.epochs × training.steps_per_epoch are {steps}: lower it, or train longer"
+            )
+        return self
+
 
 SEED_PATH = "training.seed"
+PRESET_PATH = "loss.preset"
+PARENT_PATH = "training.init_from"
+RUNS = "runs:/"
+"""What a parent that is an MLflow run's model begins with; its id follows."""
 
 METRICS: dict[str, Literal["maximize", "minimize"]] = {
     "val_loss": "minimize",
@@ -275,9 +138,14 @@ def flatten(config: TrainConfig) -> dict[str, Scalar]:
 
 
 def identity_fields(config: TrainConfig) -> dict[str, Scalar]:
-    """The paths that make this config another run than the default one, with their values."""
+    """The paths that make this config another run than the default one, with their values.
+
+    A preset is told by the fields that it fills.
+    """
     introduced = flatten(_INTRODUCED)
-    return {path: value for path, value in flatten(config).items() if value != introduced.get(path)}
+    fields = {path: value for path, value in flatten(config).items() if value != introduced.get(path)}
+    fields.pop(PRESET_PATH, None)
+    return fields
 
 
 def _fields(group: Any) -> dict[str, Any]:

@@ -17,12 +17,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from model.camera import CAMERAS
 from model.config import CLASSES, TrainConfig
 from model.emitters import LabelledMovie
-from model.experimental import load_experimental
-from model.patches import Patches, Purpose, experimental_stream, joined, simulated_stream, tiles
-from model.simulator import simulate_movie, typical_scene
+from model.experimental import Source, load_experimental
+from model.patches import Patches, joined, tiles
+from model.scene import camera_of, typical_scene
+from model.scene_store import from_environment
+from model.simulator import simulate_movie
+from model.streams import PatchStream, Purpose, experimental_stream, simulated_stream
 
 PORTION_PATCHES = 512
 """Patches that validate, from which the shares of the classes are measured, and that are held ready, at most each."""
@@ -52,7 +54,7 @@ def build_datasets(config: TrainConfig) -> Datasets:
     """
     real = None
     if config.data.source != "simulated":
-        real = load_experimental(config.data, CAMERAS[config.simulation.camera])
+        real = load_experimental(config.data, camera_of(config.simulation))
     patches = training_patches(config, real[0] if real else None)
     validation_movie = real[1] if real else held_out_movie(config, Purpose.VALIDATION)
     return Datasets(
@@ -72,16 +74,17 @@ def held_out_movie(config: TrainConfig, purpose: Purpose) -> LabelledMovie:
     return simulate_movie(scene, frames=judged.frames, size_px=judged.size_px, rng=rng)
 
 
-def training_patches(config: TrainConfig, movie: LabelledMovie | None) -> Callable[[int, int], Patches]:
+def training_patches(config: TrainConfig, movie: Source | None) -> Callable[[int, int], Patches]:
     """Patches from one number up to another (exclusive) of a run, from the sources that the config names.
 
     Of the first n patches of a mixed run `floor(mix · n)` are experimental; in each batch they come last.
     """
     if movie is None:
-        return simulated_stream(config).take
+        return _simulated(config).take
+    experimental, share = experimental_stream(movie, config), config.data.mix
     if config.data.source == "experimental":
-        return experimental_stream(movie, config).take
-    simulated, experimental, share = simulated_stream(config), experimental_stream(movie, config), config.data.mix
+        return experimental.take
+    simulated = _simulated(config)
 
     def take(start: int, stop: int) -> Patches:
         first, last = int(share * start), int(share * stop)
@@ -89,6 +92,10 @@ def training_patches(config: TrainConfig, movie: LabelledMovie | None) -> Callab
         return joined([source.take(low, high) for source, low, high in spans if low < high])
 
     return take
+
+
+def _simulated(config: TrainConfig) -> PatchStream:
+    return simulated_stream(config, from_environment() if config.data.supply == "cached" else None)
 
 
 def portion(config: TrainConfig) -> int:

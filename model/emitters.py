@@ -2,7 +2,8 @@
 
 An emitter row says that a point source shines in one frame: a molecule that stays on for three frames has three rows.
 Rows are sorted by frame. Positions are in px with 0 at the left or top edge of pixel 0, so that `floor` names the
-pixel and a pixel's centre is at +0.5. What is not known is NaN (`photons`) or infinite (`snr`: taken as reliable).
+pixel and a pixel's centre is at +0.5. What is not known is NaN (`photons`, `z_nm`) or infinite (`snr`: taken as
+reliable).
 """
 
 from __future__ import annotations
@@ -28,15 +29,18 @@ class Emitters(NamedTuple):
     """Photons emitted towards the camera in that frame; NaN where unknown."""
     snr: Floats  # (N,)
     """Signal to noise of the central pixel, see `model.curation`; infinite where unknown."""
+    z_nm: Floats  # (N,)
+    """Depth, nm, from where the microscope focuses; NaN where unknown."""
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913, PLR0917 (one for each column)
         cls,
         frame: ArrayLike,
         x_px: ArrayLike,
         y_px: ArrayLike,
         photons: ArrayLike = np.nan,
         snr: ArrayLike = np.inf,
+        z_nm: ArrayLike = np.nan,
     ) -> Emitters:
         """Emitters from columns in any order of frames; rows of one frame keep their order. Scalars are repeated."""
         frames = np.atleast_1d(np.asarray(frame, np.int64))  # (N,)
@@ -45,7 +49,7 @@ class Emitters(NamedTuple):
         def column(values: ArrayLike) -> Floats:
             return np.broadcast_to(np.asarray(values, np.float64), frames.shape)[order]
 
-        return cls(frames[order], column(x_px), column(y_px), column(photons), column(snr))
+        return cls(frames[order], column(x_px), column(y_px), column(photons), column(snr), column(z_nm))
 
     @classmethod
     def none(cls) -> Emitters:
@@ -64,8 +68,8 @@ class Emitters(NamedTuple):
 
     def select(self, rows: NDArray[Any] | slice) -> Emitters:
         """Rows for which a boolean mask (N,) holds, or that a slice or an ascending index array names."""
-        frame, x_px, y_px, photons, snr = self
-        return Emitters(frame[rows], x_px[rows], y_px[rows], photons[rows], snr[rows])
+        frame, *columns = self
+        return Emitters(frame[rows], *(column[rows] for column in columns))
 
     def shifted(self, *, frames: int = 0, x_px: float = 0.0, y_px: float = 0.0) -> Emitters:
         """The same rows, moved in time and in the plane."""

@@ -1,8 +1,8 @@
-"""A trained network, judged: the threshold is chosen on the validation movie, then both movies are scored.
+"""A trained network, judged: the threshold is chosen on validation data, then validation and test movie are scored.
 
-The decoder's threshold τ is the one with the highest F1 on the validation movie; the held-out test movie is then scored
-with it, once. Beside each score stand its control with shuffled frames, the score that counts every truth however weak,
-and the lenient one.
+The decoder's threshold τ is chosen on movies of all densities that the run trains with (`model.validation`); the
+held-out test movie is scored with it, once. Beside each score stand its control with shuffled frames, the score that
+counts every truth however weak, and the lenient one.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
+from model.card import Card
 from model.config import TrainConfig
 from model.dataset import Datasets
-from model.decoder import decode
+from model.decoding.peeling import decode
 from model.emitters import LabelledMovie
-from model.metrics import Criterion, Judged, Rule, Scores, score, shuffled
-from model.normalisation import measure
-from model.prediction import predict
-
-THRESHOLDS = tuple(step / 10 for step in range(1, 10))
-"""Values of τ that are tried."""
+from model.scoring.controls import shuffled
+from model.scoring.scores import Scores, score
+from model.scoring.verdicts import Criterion, Judged, Rule
+from model.validation import make_card, predict_movie
 
 CONTROL_SEED = 0
 """Seed of the number by which the control moves the frames; the same in every run, so that runs can be compared."""
+STEPS_PER_SCENE, MOST_SCENES, LEAST_SCENES = 100, 120, 4
+"""A validation scene for so many optimiser steps: judging shall take little of the time that training took."""
 
 
 class Evaluation(NamedTuple):
@@ -33,8 +33,7 @@ class Evaluation(NamedTuple):
 
     scores: dict[str, float]
     """`val_*` and, where there is a test movie, `test_*`; the names of `model.config.METRICS` but for `val_loss`."""
-    threshold: float
-    """τ of the decoder."""
+    card: Card
     validation: Judged
     test: Judged | None
 
@@ -42,7 +41,7 @@ class Evaluation(NamedTuple):
         """The scores and what is needed to read them, ready for JSON."""
         return {
             "scores": self.scores,
-            "threshold": self.threshold,
+            "threshold": self.card.threshold,
             "matching": "knn_matched",
             "radius_nm": config.evaluation.radius_nm,
             "snr_threshold": config.data.snr_threshold,
@@ -51,32 +50,16 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(model: keras.Model, config: TrainConfig, datasets: Datasets) -> Evaluation:
-    """Choose the threshold on the validation movie and score both movies."""
-    movie = datasets.validation_movie
-    probability = predict_movie(model, movie, config)
-    threshold = choose_threshold(probability, movie, config)
-    validation = Judged(movie, decode(probability, threshold))
-    test = None
-    if datasets.test_movie is not None:
-        test = Judged(datasets.test_movie, decode(predict_movie(model, datasets.test_movie, config), threshold))
+    """Make the network's card and score validation and test movie."""
+    card = make_card(model, config, datasets.validation_movie, _scenes(config))
+
+    def judged(movie: LabelledMovie) -> Judged:
+        return Judged(movie, decode(predict_movie(model, movie, config), card.threshold))
+
+    validation = judged(datasets.validation_movie)
+    test = judged(datasets.test_movie) if datasets.test_movie is not None else None
     scores = movie_scores(validation, config, "val") | (movie_scores(test, config, "test") if test else {})
-    return Evaluation(scores, threshold, validation, test)
-
-
-def predict_movie(model: keras.Model, movie: LabelledMovie, config: TrainConfig) -> NDArray[np.float32]:
-    """Probability map (T, Y, X, 4) of a movie, scaled by its own intensities."""
-    intensities = measure(movie.frames, config.data.low_percentile, config.data.high_percentile)
-    return predict(model, movie.frames, intensities, config)
-
-
-def choose_threshold(probability: NDArray[np.float32], movie: LabelledMovie, config: TrainConfig) -> float:
-    """The τ with the highest F1; among equals the one nearest to 0.5, which is the least committed."""
-
-    def worth(threshold: float) -> tuple[float, float]:
-        judged = Judged(movie, decode(probability, threshold))
-        return _score(judged, config, config.data.snr_threshold).f1, -abs(threshold - 0.5)
-
-    return max(THRESHOLDS, key=worth)
+    return Evaluation(scores, card, validation, test)
 
 
 def movie_scores(judged: Judged, config: TrainConfig, prefix: str) -> dict[str, float]:
@@ -95,6 +78,11 @@ def movie_scores(judged: Judged, config: TrainConfig, prefix: str) -> dict[str, 
         scores["f1_shuffled"] = _score(control, config, config.data.snr_threshold).f1
         scores["f1_lenient_shuffled"] = _score(control, config, config.data.snr_threshold, "knn_lenient").f1
     return {f"{prefix}_{name}": float(value) for name, value in scores.items()}
+
+
+def _scenes(config: TrainConfig) -> int:
+    steps = config.training.epochs * config.training.steps_per_epoch
+    return min(max(steps // STEPS_PER_SCENE, LEAST_SCENES), MOST_SCENES)
 
 
 def _score(judged: Judged, config: TrainConfig, snr_threshold: float, rule: Rule = "knn_matched") -> Scores:

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from model.emitters import Emitters, LabelledMovie
-from model.metrics import Criterion, Judged, Verdict, judge, summarise
+from model.scoring.scores import count, score, summarise
+from model.scoring.verdicts import Criterion, Judged, Verdict, judge
 
 HEADROOM = 1.6
 """Grey levels kept for nothing, so that marks stand out on the brightest emitter too."""
@@ -72,8 +73,8 @@ def draw_overlay(judged: Judged, frame: int, radius_nm: float, criterion: Criter
     axes = figure.subplots()
     _draw_image(axes, movie.frames[frame], movie.pixel_nm)
     _draw_verdict(axes, truth, found, verdict, radius_px)
-    f1_frame = summarise(verdict, radius_px, movie.pixel_nm).f1
-    f1_movie = summarise(judge(movie.emitters, predicted, radius_px, criterion), radius_px, movie.pixel_nm).f1
+    f1_frame = summarise(count(verdict, movie.pixel_nm), radius_nm).f1
+    f1_movie = score(movie.emitters, predicted, radius_px, movie.pixel_nm, criterion).f1
     density = truth.rows / (movie.frames[frame].size * (movie.pixel_nm / 1000) ** 2)
     axes.set_title(
         f"Frame {frame}: {density:.2f} emitters per µm²\n"
@@ -140,3 +141,38 @@ def _draw_rings(axes: Axes, emitters: Emitters, radius_px: float, colour: str) -
 
 def _write(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+
+
+def draw_quick_look(image: NDArray[Any], expected: NDArray[Any], candidates: Emitters, title: str, path: Path) -> None:
+    """Write one raw frame (Y, X) with its candidates, beside the emitters that are expected in each pixel (Y, X)."""
+    figure = Figure(figsize=(12.0, 6.4), dpi=DOTS_PER_INCH, layout="constrained")
+    raw, counts = figure.subplots(1, 2, sharex=True, sharey=True)
+    low, high = np.percentile(image, (1, 99.8))
+    height, width = image.shape
+    style = {"extent": (0, width, height, 0), "interpolation": "nearest"}
+    raw.imshow(image, cmap="gray_r", vmin=low, vmax=low + HEADROOM * max(high - low, 1e-9), **style)
+    size = float(np.clip(900 / max(height, width), 1.5, 26))
+    raw.scatter(candidates.x_px, candidates.y_px, marker="x", s=size, linewidths=1.0, color=HIT)
+    raw.set(xlabel="x (px)", ylabel="y (px)", title=f"{candidates.rows} candidates")
+    shown = counts.imshow(expected, cmap="magma", vmin=0, vmax=max(1.0, float(expected.max())), **style)
+    counts.set(xlabel="x (px)", title="expected emitters per px")
+    figure.colorbar(shown, ax=counts, shrink=0.8)
+    figure.suptitle(title, fontsize=11)
+    _write(figure, path)
+
+
+def draw_f1_over_density(
+    curves: Mapping[str, Sequence[tuple[float, float, float, float]]], radius_nm: float, path: Path
+) -> None:
+    """Write F1 over density, a curve for each name: density, F1, and the interval's lower and upper end."""
+    figure = Figure(figsize=(7.6, 5.0), dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    for number, (name, points) in enumerate(curves.items()):
+        density, f1, low, high = np.array(points).T
+        style = "-" if number == 0 else "--"
+        axes.plot(density, f1, style, marker="o", markersize=4, label=name, color=f"C{number}")
+        axes.fill_between(density, low, high, color=f"C{number}", alpha=0.15, linewidth=0)
+    axes.set(xlabel="emitters per µm² and frame", ylabel=f"F1 within {radius_nm:g} nm, one to one", ylim=(0, 1))
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, fontsize=9)
+    _write(figure, path)

@@ -45,32 +45,44 @@ JUDGED_PIXEL_BYTES = 72
 BLOCK_PIXELS, SCENES, SCENE_FRAMES, SCENE_PX = 4_000_000, 16, 100, 32
 """How `model.patches` simulates: at most so many pixels and scenes in a block, each so long and at least so wide."""
 
-ROWS_AT_ONCE, REACH_SIGMA = 1 << 15, 4.0
-"""How `model.psf` renders: so many emitters at once, each so far to either side."""
+PROCESS_MIB = 120
+"""Of a process that simulates ahead: interpreter, NumPy and SciPy."""
+
+SHARES_AT_ONCE, REACH_SIGMA = 1 << 22, 4.0
+"""How `model.psf` renders: so many pixels of emitters at once, each emitter so far to either side."""
 
 GPU_BASE_MIB, GPU_WORKSPACE_MIB, GPU_SCRATCH_TENSORS, GPU_FRAGMENTS = 64, 1024, 4, 1.15
 """On a GPU: small buffers, the most that cuDNN may take (`TF_CUDNN_WORKSPACE_LIMIT_IN_MB`), tensors as wide as the
 widest that live while its gradient is made, and what the allocator loses between blocks."""
 
 MEMORY_FIELDS = {
-    "data": {"patch_px", "pixel_nm", "source"},
+    "data": {"patch_px", "pixel_nm", "processes", "source"},
     "evaluation": {"density_per_um2", "frames", "size_px"},
     "model": {"base_filters", "convolutions_per_block", "depth", "frames", "kernel", "normalisation"},
-    "simulation": {"density_max_per_um2", "psf_sigma_max_px", "psf_sigma_min_px"},
-    "training": {"batch_size"},
+    "simulation": {
+        "blobs_per_um2",
+        "density_max_per_um2",
+        "halo_max",
+        "psf",
+        "psf_sigma_max_px",
+        "psf_sigma_min_px",
+        "z_range_nm",
+    },
+    "training": {"batch_size", "precision", "xla"},
 }
 """What memory depends on, beside the optimiser's slots."""
 
-MOVIE_FIELDS = {"data": {"movie", "table", "validation_fraction"}}
+MOVIE_FIELDS = {"data": {"bin_offsets", "binning", "movie", "table", "validation_fraction"}}
 """What it depends on besides where a movie is given."""
 
 
 def footprint_mib(config: TrainConfig) -> int:
     """Predicted peak resident memory of a training process on a CPU, MiB; was within 8 % of 21 measured ones.
 
-    An experimental movie is not counted, since its size does not stand in the config.
+    An experimental movie is not counted, since its size does not stand in the config, and half precision is taken to
+    save nothing.
     """
-    training = FLOAT_BYTES * ACTIVATION_COPIES * _kept_floats(config) + _simulated_bytes(config)
+    training = FLOAT_BYTES * ACTIVATION_COPIES * _kept_floats(config) + _supply_bytes(config)
     predicting = FLOAT_BYTES * _predicting_floats(config) + _judged_bytes(config)
     weights = FLOAT_BYTES * (WEIGHT_COPIES + SLOT_COPIES * _slots(config)) * _weights(config)
     graphs = LAYER_MIB * sum(layer.weights > 0 for layer in layers_of(config.model))
@@ -111,8 +123,9 @@ def _weights(config: TrainConfig) -> int:
 
 
 def _slots(config: TrainConfig) -> int:
-    """Numbers that the optimiser keeps for each weight: two of Adam, one of SGD with momentum."""
-    return int(config.optimizer.momentum > 0) if config.optimizer.name == "sgd" else 2
+    """Numbers that the optimiser keeps for each weight: two of Adam, one of SGD with momentum, one for its mean."""
+    moments = int(config.optimizer.momentum > 0) if config.optimizer.name == "sgd" else 2
+    return moments + int(config.optimizer.ema > 0)
 
 
 def _kept_floats(config: TrainConfig) -> float:
@@ -143,6 +156,11 @@ def _predicting_floats(config: TrainConfig) -> float:
     return pixels * (PREDICTION_TENSORS * config.model.base_filters + 3 * CLASSES)
 
 
+def _supply_bytes(config: TrainConfig) -> float:
+    """Of simulation in this process, or in others that hold what it needs and a block that waits for each."""
+    return _simulated_bytes(config) * (1 + 2 * config.data.processes) + MIB * PROCESS_MIB * config.data.processes
+
+
 def _simulated_bytes(config: TrainConfig) -> float:
     edge, light = max(SCENE_PX, config.data.patch_px), config.simulation
     scene = SCENE_FRAMES * edge**2
@@ -161,7 +179,7 @@ def _judged_bytes(config: TrainConfig) -> float:
 def _rendered_bytes(config: TrainConfig, frames: int, edge_px: int, density_per_um2: float, sigma_px: float) -> float:
     reach = math.ceil(REACH_SIGMA * sigma_px)
     lit_um2 = ((edge_px + 2 * reach) * config.data.pixel_nm / 1000) ** 2
-    return RENDERED_PIXEL_BYTES * min(ROWS_AT_ONCE, density_per_um2 * lit_um2 * frames) * (2 * reach + 1) ** 2
+    return RENDERED_PIXEL_BYTES * min(SHARES_AT_ONCE, density_per_um2 * lit_um2 * frames * (2 * reach + 1) ** 2)
 
 
 def _padded_px(edge_px: int, depth: int) -> int:

@@ -7,17 +7,22 @@ identity, or an `InputError` with a sentence for the person who gave the paths. 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.binning import dense_length
 from model.errors import InputError
+from model.folder import frames_in
 from model.movies import Movie, open_movie
 from model.tables import Table, read_table
 
 Shape = tuple[int, int, int]
+
+_DESCRIBED = {".dax": (".inf",), ".raw": (".yaml",), ".hdf5": (".yaml",)}
 
 
 class InputCheck(NamedTuple):
@@ -36,29 +41,43 @@ class InputCheck(NamedTuple):
     """What is odd but no reason to refuse, a sentence each."""
 
 
-def check_inputs(
-    movie: str | Path, table: str | Path, pixel_nm: float, frames: int = 1, validation_fraction: float | None = None
-) -> InputCheck:
+class Use(NamedTuple):
+    """What training wants of a movie."""
+
+    frames: int = 1
+    """Consecutive frames that the network reads."""
+    validation_fraction: float | None = None
+    """Share of the movie, its last frames, kept for validation; given, both parts must hold localisations."""
+    sums: int = 1
+    """Frames that are summed to a dense one, in each part on its own."""
+    gap_frames: int = 1
+    """Least distance between them."""
+
+
+LEAST = Use()
+
+
+def check_inputs(movie: str | Path, table: str | Path, pixel_nm: float, use: Use = LEAST) -> InputCheck:
     """Look at a movie and its table without loading the movie.
 
     Args:
-        movie: a TIFF file.
+        movie: see `model.movies`.
         table: its localisations, see `model.tables`.
         pixel_nm: edge of a pixel in the sample, nm.
-        frames: consecutive frames that the network reads.
-        validation_fraction: share of the movie, its last frames, kept for validation; given, both parts must hold
-            localisations.
+        use: what training wants of them.
 
     Raises:
         InputError: a file is missing, empty or of another kind; the movie is too short or cannot be decoded at its
             start or end; the table is unreadable or empty, or none of its rows falls into the movie.
     """
     with open_movie(movie) as opened:
-        _decodes(opened, frames)
+        _decodes(opened, use.frames)
         localised = read_table(table)
         inside = rows_inside(localised, opened.shape, pixel_nm).frame
-        if validation_fraction is not None:
-            split_frame(inside, opened.shape[0], validation_fraction)
+        if use.validation_fraction is not None:
+            split = split_frame(inside, opened.shape[0], use.validation_fraction)
+            for part in (split, opened.shape[0] - split):
+                dense_length(part, use.sums, use.gap_frames)
         notes = tuple(_notes(opened, localised, len(inside), pixel_nm))
     return InputCheck(_digest(movie, table), *opened.shape, len(localised.frame), len(inside), notes)
 
@@ -118,7 +137,7 @@ def _decodes(movie: Movie, frames: int) -> None:
 def _notes(movie: Movie, table: Table, overlap: int, pixel_nm: float) -> list[str]:
     own = table.own_pixel_nm(movie.shape[1], movie.shape[2], pixel_nm)
     notes = []
-    if own != pixel_nm:
+    if own != pixel_nm and table.pixel_nm is None:
         notes.append(f"the table's own field means {own:g} nm per px, not {pixel_nm:g}; its positions are read so")
     if movie.pixel_nm and abs(movie.pixel_nm / pixel_nm - 1) > 0.02:
         notes.append(f"the movie file states {movie.pixel_nm:g} nm per px, but data.pixel_nm is {pixel_nm:g}")
@@ -129,10 +148,18 @@ def _notes(movie: Movie, table: Table, overlap: int, pixel_nm: float) -> list[st
 
 def _digest(*paths: str | Path) -> str:
     whole = hashlib.sha256()
-    for path in paths:
-        with Path(path).open("rb") as file:
+    for path in itertools.chain.from_iterable(map(_parts, map(Path, paths))):
+        with path.open("rb") as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()
+
+
+def _parts(path: Path) -> list[Path]:
+    """The files that hold a movie or a table: those of a folder, and what describes one beside it."""
+    if path.is_dir():
+        return frames_in(path)
+    beside = [path.with_suffix(suffix) for suffix in _DESCRIBED.get(path.suffix.lower(), ())]
+    return [path, *(file for file in beside if file.is_file())]
 
 
 def _span(values: NDArray[np.float64]) -> str:

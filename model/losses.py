@@ -20,7 +20,7 @@ from model.config import CLASSES, LossConfig
 CHAMPION = LossConfig()
 """Cross entropy in the main: the map stays a probability, which a prior for a fit must be."""
 
-REFERENCE = LossConfig(tversky_share=0.6, focal_exponent=2.0, class_weight_exponent=0.5, pooling_px=1)
+REFERENCE = LossConfig(preset="reference")
 """The mixture that the reference model was trained with."""
 
 CLASS_SHARES_OF_TVERSKY = (0.5, 0.3, 0.2)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.percentiles import Stack, percentiles
 
 
 class Intensities(NamedTuple):
@@ -22,31 +23,32 @@ class Intensities(NamedTuple):
     high: float
 
 
-def measure(frames: NDArray[Any], low_percentile: float, high_percentile: float) -> Intensities:
-    """Values at two percentiles of a whole stack.
+def measure(stack: Stack, low_percentile: float, high_percentile: float) -> Intensities:
+    """Values at two percentiles of a whole stack, read in portions.
 
     Args:
-        frames: counts, (T, Y, X) or any shape, of any real dtype.
+        stack: counts, an array (T, Y, X) or an open movie.
         low_percentile: rank of what becomes −1, in percent.
         high_percentile: rank of what becomes +1, in percent.
 
     Raises:
         InputError: the stack is empty, holds NaN, is constant between the percentiles, or is saturated.
     """
-    if frames.size == 0:
+    if 0 in stack.shape:
         raise InputError("the stack has no pixels; at least one frame is needed to measure its intensities")
-    low, high = (float(value) for value in np.percentile(frames, (low_percentile, high_percentile)))
-    if not np.isfinite((low, high)).all():
-        raise InputError("the stack holds pixels that are NaN or infinite; replace them or leave those frames out")
+    try:
+        low, high = percentiles(stack, (low_percentile, high_percentile))
+    except ValueError as error:
+        raise InputError(f"{error}; replace them or leave those frames out") from error
     if low >= high:
         raise InputError(
             f"the stack is constant: its percentiles {low_percentile:g} and {high_percentile:g} are both {low:g}; "
             "choose a stack with signal, or percentiles further apart"
         )
-    if np.issubdtype(frames.dtype, np.integer) and high >= np.iinfo(frames.dtype).max:
+    if np.issubdtype(stack.dtype, np.integer) and high >= np.iinfo(stack.dtype).max:
         raise InputError(
             f"the stack is saturated: at least {100 - high_percentile:g} % of its pixels are at {high:g}, the most "
-            f"that {frames.dtype} can hold; record it with less gain or exposure"
+            f"that {stack.dtype} can hold; record it with less gain or exposure"
         )
     return Intensities(low, high)
 

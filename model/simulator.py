@@ -1,103 +1,95 @@
 """Simulated movies with their truth: structure → blinking → photons → camera, each stage a module of its own.
 
-A `Scene` is one movie's physics, drawn from the ranges of a `SimulationConfig`; `simulate_movie` plays it. Molecules
-also lie in a margin around the field, so that light from outside leaks in, as it does under a microscope. Everything
-comes from one generator: the same seed gives the same bytes.
+`simulate_movie` plays a `model.scene.Scene`. Molecules also lie in a margin around the field, so that light from
+outside leaks in, as it does under a microscope. Everything comes from one generator: the same seed gives the same
+bytes.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.camera import CAMERAS, Camera, expose
-from model.config import SimulationConfig
+from model.background import BLOB_WIDENING, uneven
+from model.camera import expose, with_pixel_maps
 from model.curation import simulated_snr
 from model.emitters import Emitters, LabelledMovie
+from model.optics import Widths
 from model.photophysics import blink, full_photons, shine
-from model.psf import reach_px, render
-from model.structures import Structure, place
+from model.psf import halo_reach_px, reach_px, render
+from model.scene import Scene
+from model.structures import place
+
+Floats = NDArray[np.float64]
+Size = int | tuple[int, int]
 
 
-class Scene(NamedTuple):
-    """The physics of one movie."""
+class Light(NamedTuple):
+    """What falls on the camera, and where it comes from."""
 
-    structure: Structure
-    camera: Camera
-    density_per_um2: float
-    """Mean rows with at least 1 % of full light, per frame and um²."""
-    photons: float
-    photons_spread: float
-    background: float
-    """Photons per px and frame."""
-    sigma_px: float
-    mean_on_frames: float
-    pixel_nm: float
+    emitters: Emitters
+    """All rows, those in the margin included; (N,)."""
+    widths: Widths
+    """Of their images."""
+    photons: Floats  # (T, Y, X)
+    """To expect in each pixel."""
 
 
-def draw_scene(simulation: SimulationConfig, pixel_nm: float, rng: np.random.Generator) -> Scene:
-    """A scene from the ranges of a config: density and background log-uniform, sigma uniform, structure by a coin."""
-    structures: tuple[Structure, ...] = ("uniform", "filaments")
-    drawn = structures[rng.integers(2)]
-    return Scene(
-        structure=drawn if simulation.structure == "mixed" else simulation.structure,
-        camera=CAMERAS[simulation.camera],
-        density_per_um2=_log_uniform(simulation.density_min_per_um2, simulation.density_max_per_um2, rng),
-        photons=simulation.photons,
-        photons_spread=simulation.photons_spread,
-        background=_log_uniform(simulation.background_min, simulation.background_max, rng),
-        sigma_px=rng.uniform(simulation.psf_sigma_min_px, simulation.psf_sigma_max_px),
-        mean_on_frames=simulation.mean_on_frames,
-        pixel_nm=pixel_nm,
-    )
+def simulate_movie(scene: Scene, *, frames: int, size_px: Size, rng: np.random.Generator) -> LabelledMovie:
+    """Camera counts (T, Y, X) uint16, and every emitter row within the field, with photons, depth and SNR.
+
+    `size_px` is the edge of a square field, or (Y, X).
+    """
+    light = illuminate(scene, frames=frames, size_px=size_px, rng=rng)
+    camera = with_pixel_maps(scene.camera, light.photons.shape[1:], rng) if scene.pixel_maps else scene.camera
+    within = light.emitters.inside(light.photons.shape)
+    seen, widths = light.emitters.select(within), light.widths.select(within)
+    seen = seen._replace(snr=simulated_snr(seen, light.photons, widths, scene.optics, camera))
+    return LabelledMovie(expose(light.photons, camera, rng), seen, scene.pixel_nm)
 
 
-def typical_scene(simulation: SimulationConfig, pixel_nm: float, density_per_um2: float) -> Scene:
-    """The scene in the middle of a config's ranges, at a given density; `mixed` structures become uniform."""
-    return Scene(
-        structure="uniform" if simulation.structure == "mixed" else simulation.structure,
-        camera=CAMERAS[simulation.camera],
-        density_per_um2=density_per_um2,
-        photons=simulation.photons,
-        photons_spread=simulation.photons_spread,
-        background=math.sqrt(simulation.background_min * simulation.background_max),
-        sigma_px=(simulation.psf_sigma_min_px + simulation.psf_sigma_max_px) / 2,
-        mean_on_frames=simulation.mean_on_frames,
-        pixel_nm=pixel_nm,
-    )
+def illuminate(scene: Scene, *, frames: int, size_px: Size, rng: np.random.Generator) -> Light:
+    """The light of a scene on a field, before the camera."""
+    field = (size_px, size_px) if isinstance(size_px, int) else size_px
+    shape, optics = (frames, *field), scene.optics
+    emitters = _emitters(scene, scene.density_per_um2, shape, _margin_px(scene), rng)
+    widths = optics.widths(emitters.z_nm)
+    photons = render(emitters, shape, widths, optics)
+    photons += uneven(scene.background, scene.perlin, field, rng) if scene.perlin else scene.background
+    if scene.blobs_per_um2:
+        photons += _blobs(scene, shape, rng)
+    return Light(emitters, widths, photons)
 
 
-def simulate_movie(scene: Scene, *, frames: int, size_px: int, rng: np.random.Generator) -> LabelledMovie:
-    """Camera counts (T, Y, X) uint16 of a square field, and every emitter row within it, with photons and SNR."""
-    shape = (frames, size_px, size_px)
-    emitters, expected = illuminate(scene, frames=frames, size_px=size_px, rng=rng)
-    seen = emitters.select(emitters.inside(shape))
-    seen = seen._replace(snr=simulated_snr(seen, expected, scene.sigma_px, scene.camera))
-    return LabelledMovie(expose(expected, scene.camera, rng), seen, scene.pixel_nm)
-
-
-def illuminate(
-    scene: Scene, *, frames: int, size_px: int, rng: np.random.Generator
-) -> tuple[Emitters, NDArray[np.float64]]:
-    """All emitters, those in the margin included, and the photons to expect in each pixel, (T, Y, X)."""
-    margin = reach_px(scene.sigma_px)
-    edge_px = size_px + 2 * margin
-    rows_per_frame = scene.density_per_um2 * (edge_px * scene.pixel_nm / 1000.0) ** 2
-    blinks = blink(rows_per_frame, scene.mean_on_frames, frames, rng)
-    molecules = len(blinks.start)
+def _emitters(
+    scene: Scene, density_per_um2: float, shape: tuple[int, int, int], margin: int, rng: np.random.Generator
+) -> Emitters:
+    """Rows of molecules of a density in a square that holds the field and a margin around it."""
+    edge_px = max(shape[1:]) + 2 * margin
+    rows_per_frame = density_per_um2 * (edge_px * scene.pixel_nm / 1000.0) ** 2
+    blinks = blink(rows_per_frame, scene.kinetics, shape[0], rng)
+    molecules = int(blinks.molecule[-1]) + 1 if len(blinks.molecule) else 0
     x, y = place(scene.structure, molecules, edge_px, scene.pixel_nm, rng)
-    bright = full_photons(molecules, scene.photons, scene.photons_spread, rng)
-    rows = shine(blinks, frames)
-    emitters = Emitters.of(
-        rows.frame, x[rows.molecule] - margin, y[rows.molecule] - margin, bright[rows.molecule] * rows.share
-    )
-    return emitters, render(emitters, (frames, size_px, size_px), scene.sigma_px) + scene.background
+    z = rng.uniform(-scene.z_range_nm, scene.z_range_nm, molecules)
+    bright = full_photons(molecules, scene.photons, scene.photons_spread, rng, scene.photons_distribution)
+    at, frame, share = shine(blinks, shape[0])
+    return Emitters.of(frame, x[at] - margin, y[at] - margin, bright[at] * share, z_nm=z[at])
 
 
-def _log_uniform(low: float, high: float, rng: np.random.Generator) -> float:
-    """Log-uniform between two bounds; uniform where the lower one is 0."""
-    drawn = float(rng.random())
-    return low * (high / low) ** drawn if low > 0 else high * drawn
+def _margin_px(scene: Scene) -> int:
+    """Pixels around the field from which light leaks in."""
+    depths = np.array([-scene.z_range_nm, 0.0, scene.z_range_nm])
+    widest = float(np.max(scene.optics.widths(depths)))
+    return reach_px(widest) + halo_reach_px(scene.optics)
+
+
+def _blobs(scene: Scene, shape: tuple[int, int, int], rng: np.random.Generator) -> Floats:
+    """Light of molecules far out of focus, (T, Y, X); their depth stands for their width."""
+    low, high = BLOB_WIDENING
+    margin = reach_px(high * scene.sigma_px)
+    far = scene._replace(structure="uniform", z_range_nm=1.0)
+    rows = _emitters(far, scene.blobs_per_um2, shape, margin, rng)
+    width = scene.sigma_px * (low + (high - low) * (rows.z_nm + 1.0) / 2.0)
+    return render(rows, shape, Widths(width, width))

@@ -1,7 +1,7 @@
-"""Where molecules lie: anywhere, or along filaments as on microtubules.
+"""Where molecules lie: anywhere, along filaments as on microtubules, on rings as in pores, in clusters.
 
 Every function fills a square with N positions, (N,) x and (N,) y in px, and knows nothing of time or light. Uniform
-placement hardly ever puts two emitters into one pixel (0.12 % of pixels at 5 per um² and 100 nm); filaments do.
+placement hardly ever puts two emitters into one pixel (0.12 % of pixels at 5 per um² and 100 nm); structures do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Structure = Literal["uniform", "filaments"]
+Structure = Literal["uniform", "filaments", "rings", "clusters"]
+STRUCTURED: tuple[Structure, ...] = ("filaments", "rings", "clusters")
 
 FILAMENTS_PER_UM = 0.35
 """Mean number of filaments per um of edge, beside the first one: about 4 times the mean density within 500 nm."""
@@ -22,6 +23,10 @@ PERSISTENCE_UM = 10.0
 LABEL_NM = 15.0
 """Standard deviation of a label's distance from the axis of its filament."""
 STEP_UM = 0.05
+RINGS_PER_UM2, RING_RADIUS_NM = 1.0, (50.0, 300.0)
+"""Mean density of rings, and between which their common radius in a movie is drawn, log-uniformly."""
+CLUSTERS_PER_UM2, CLUSTER_SIGMA_NM = 0.5, (40.0, 250.0)
+"""The same of clusters, with the standard deviation of their molecules' distance along each axis."""
 
 
 def place(
@@ -31,9 +36,30 @@ def place(
     if structure == "uniform":
         return rng.uniform(0.0, edge_px, count), rng.uniform(0.0, edge_px, count)
     um_per_px = pixel_nm / 1000.0
-    x_um, y_um, heading = filaments(edge_px * um_per_px, rng)
-    x, y = _label(x_um, y_um, heading, count, rng)
+    edge_um = edge_px * um_per_px
+    if structure == "filaments":
+        x, y = _label(*filaments(edge_um, rng), count, rng)
+    elif structure == "rings":
+        x, y = rings(edge_um, count, rng)
+    else:
+        x, y = clusters(edge_um, count, rng)
     return x / um_per_px, y / um_per_px
+
+
+def rings(edge_um: float, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Positions (N,) um on rings of one radius, with the spread of a label; what leaves the square enters opposite."""
+    radius = _log_uniform(RING_RADIUS_NM, rng) / 1000.0
+    x, y = _centres(RINGS_PER_UM2, edge_um, count, rng)
+    angle, spread = rng.uniform(0.0, 2.0 * np.pi, count), rng.normal(0.0, LABEL_NM / 1000.0, (2, count))
+    return (x + radius * np.cos(angle) + spread[0]) % edge_um, (y + radius * np.sin(angle) + spread[1]) % edge_um
+
+
+def clusters(edge_um: float, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Positions (N,) um, normal around centres with one width; what leaves the square enters opposite."""
+    sigma = _log_uniform(CLUSTER_SIGMA_NM, rng) / 1000.0
+    x, y = _centres(CLUSTERS_PER_UM2, edge_um, count, rng)
+    spread = rng.normal(0.0, sigma, (2, count))
+    return (x + spread[0]) % edge_um, (y + spread[1]) % edge_um
 
 
 def filaments(edge_um: float, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
@@ -75,3 +101,14 @@ def _label(x_um: Floats, y_um: Floats, heading: Floats, count: int, rng: np.rand
     across = rng.normal(0.0, LABEL_NM / 1000.0, count)
     cosine, sine = np.cos(heading[point]), np.sin(heading[point])
     return x_um[point] + along * cosine - across * sine, y_um[point] + along * sine + across * cosine
+
+
+def _centres(per_um2: float, edge_um: float, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """For each of `count` molecules the centre of its structure; at least one structure lies in the square."""
+    x, y = rng.uniform(0.0, edge_um, (2, 1 + rng.poisson(per_um2 * edge_um**2)))
+    chosen = rng.integers(0, len(x), count)
+    return x[chosen], y[chosen]
+
+
+def _log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    return float(bounds[0] * (bounds[1] / bounds[0]) ** rng.random())

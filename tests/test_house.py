@@ -18,10 +18,11 @@ DOORS = {
     "uvicorn": {"orchestrator/api/service.py"},
     "prometheus_client": {"orchestrator/api/metrics.py"},
     "rq": {"orchestrator/transport.py", "worker/supervisor.py"},
-    "mlflow": {"worker/tracking.py"},
+    "mlflow": {"model/registry.py", "worker/tracking.py"},
     "pynvml": {"orchestrator/balancer/probes/nvml_child.py"},
-    "tifffile": {"model/movies.py"},
-    "ruamel": {"orchestrator/search_space/yaml_source.py"},
+    "tifffile": {"model/tiff.py"},
+    "ruamel": {"orchestrator/search_space/yaml_source.py", "model/picasso.py"},
+    "h5py": {"model/hdf5.py"},
     "matplotlib": {"model/figures.py"},
 }
 

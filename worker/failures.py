@@ -7,11 +7,12 @@ import re
 import traceback
 from typing import NamedTuple
 
+from model.errors import StoppedError
 from worker.link import RedisError
 from worker.spec import FailureClass
 
 
-class ReleasedError(Exception):
+class ReleasedError(StoppedError):
     """The attempt stopped as ordered, with a checkpoint."""
 
 
@@ -19,12 +20,8 @@ class CancelledError(Exception):
     """The attempt was called off."""
 
 
-class TimeLimitError(Exception):
+class TimeLimitError(StoppedError):
     """The attempt ran longer than its sweep allows."""
-
-
-class DivergedError(Exception):
-    """The loss is not a finite number."""
 
 
 class TrackingError(Exception):

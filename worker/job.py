@@ -16,17 +16,17 @@ from typing import Any
 
 import keras
 
+from model.checkpoint import Checkpoints, EpochRecord, Progress
+from model.results import write_results
+from model.training import Listener, train
 from worker.accelerator import cap_accelerator
-from worker.checkpoint import Checkpoints, EpochRecord, Progress
 from worker.control import Control
 from worker.failures import CancelledError, ReleasedError, classify
 from worker.link import Link, RedisError, connect
 from worker.memory import CPU, peak_mib
-from worker.results import write_results
 from worker.settings import WorkerSettings, from_environment
 from worker.spec import ReportKind, RunSpec
 from worker.tracking import Experiment, Tracker
-from worker.training import Listener, train
 
 _PATIENCE_S = 600.0
 _BRIEF_PATIENCE_S = 5.0
@@ -84,7 +84,7 @@ class _Attempt:
         cap_accelerator(self._settings.device, self._cap_mib, keras.backend.backend())
         self._computes = True
         listener = Listener(self._began, self._advanced, self._epoch_ended)
-        trained = train(self._spec.config, self._checkpoints, self._control, listener)
+        trained = train(self._spec.config, self._checkpoints, self._control.check, listener, self._tracker.parent)
         scores = trained.evaluation.scores
         self._tracker.scores(scores, step=len(trained.progress.history))
         with tempfile.TemporaryDirectory(prefix="hdsmlm-results-") as folder:

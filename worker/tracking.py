@@ -21,11 +21,13 @@ import mlflow
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-from model.config import flatten
-from worker.checkpoint import EpochRecord
+from model.checkpoint import EpochRecord
+from model.config import RUNS, flatten
 from worker.failures import TrackingError
 from worker.spec import TAG_RUN_ID, TAG_SWEEP, TAG_TOKEN, RunSpec
 
+MODEL_FILE = "model/model.keras"
+"""Where a finished run's network lies among its artifacts."""
 _RETRY_S = 2.0
 _METRICS_PER_CALL = 500
 _PARAMS_PER_CALL = 100
@@ -93,6 +95,16 @@ class Tracker:
         self._thread.join(patience_s + 2 * _REQUEST_S)
         if self._failed or self._thread.is_alive():
             raise TrackingError(f"MLflow at {self._url} did not take the results: {self._failed}")
+
+    def parent(self, source: str) -> Path:
+        """The network file that `training.init_from` names: a path, or `runs:/ID` for the model of an MLflow run."""
+        if not source.startswith(RUNS):
+            return Path(source)
+        os.environ |= _CLIENT
+        found = mlflow.artifacts.download_artifacts(
+            run_id=source.removeprefix(RUNS), artifact_path=MODEL_FILE, tracking_uri=self._url
+        )
+        return Path(found)
 
     def _loop(self) -> None:
         while step := self._steps.get():

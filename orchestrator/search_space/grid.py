@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from model.config import SEED_PATH, Scalar, TrainConfig, resolve
+from model.config import PARENT_PATH, SEED_PATH, Scalar, TrainConfig, resolve
 from orchestrator.search_space.grammar import SearchSpace
+from orchestrator.search_space.parents import located
 from orchestrator.search_space.product import Dimension, combinations
 from orchestrator.search_space.rules import Rule, rule_of
 
@@ -107,6 +108,8 @@ def config_of(space: SearchSpace, cell: Cell, seed: int | None = None) -> TrainC
         pydantic.ValidationError: the values contradict each other.
     """
     values = {SEED_PATH: space.seeds[0] if seed is None else seed, **space.base, **cell.values}
+    if parent := values.get(PARENT_PATH):
+        values[PARENT_PATH] = located(str(parent), space.folder)
     if values.get("data.source", "simulated") == "simulated":
         return resolve({path: value for path, value in values.items() if path not in FILES})
     files = {path: str(space.folder / str(values[path])) for path in FILES if values.get(path)}

@@ -21,7 +21,7 @@ _CHECKOUT = Path(model_config.__file__).resolve().parents[1]
 
 
 class InputFiles(NamedTuple):
-    """A TIFF movie and its localisation table, as absolute paths."""
+    """A movie and its localisation table, as absolute paths."""
 
     movie: str
     table: str
@@ -33,6 +33,9 @@ class Demand(NamedTuple):
     files: InputFiles
     pixel_nm: float
     validation_fraction: float
+    binning: str = "none"
+    gap_frames: int = 0
+    """Least distance between frames that are summed; 0 where none are."""
 
 
 Check = Callable[[Demand, int], str]
@@ -59,6 +62,8 @@ def check(demand: Demand, frames: int) -> str:
         "--frames": frames,
         "--validation-fraction": demand.validation_fraction,
     }
+    if demand.binning != "none":
+        options |= {"--binning": demand.binning, "--gap-frames": demand.gap_frames}
     words = (str(word) for option in options.items() for word in option)
     command = [sys.executable, "-m", "model", "check", *words, "--json"]
     # In the folder of our own `model`, whatever stands in the user's.
@@ -74,7 +79,9 @@ def digests(configs: Iterable[TrainConfig], check: Check = check) -> dict[InputF
     frames: dict[Demand, int] = {}
     for config in configs:
         if files := files_of(config):
-            demand = Demand(files, config.data.pixel_nm, config.data.validation_fraction)
+            data = config.data
+            binned = (data.binning, data.bin_gap_frames) if data.binning != "none" else ()
+            demand = Demand(files, data.pixel_nm, data.validation_fraction, *binned)
             frames[demand] = max(frames.get(demand, 0), config.model.frames)
     return {demand.files: check(demand, most) for demand, most in frames.items()}
 

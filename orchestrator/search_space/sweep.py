@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import rfc8785
 
-from model.config import TrainConfig, flatten, identity_fields
+from model.config import PARENT_PATH, TrainConfig, flatten, identity_fields
 from model.footprint import footprint_mib, gpu_footprint_mib, memory_signature, work_gflop
 from orchestrator.errors import InputError
-from orchestrator.search_space import data_folder, inputs
+from orchestrator.search_space import data_folder, inputs, parents
 from orchestrator.search_space.grid import FILES, Accounting, Cell, account, config_of, dimensions, expand
 from orchestrator.search_space.inputs import InputFiles
 from orchestrator.search_space.loading import SearchSpace, load
@@ -58,6 +58,9 @@ def runs(space: SearchSpace, digests: Mapping[InputFiles, str]) -> Iterator[RunS
     """The runs of `space` in the order of the queue.
 
     `digests` tells the content of every pair of input files; a sweep on simulated data alone needs none.
+
+    Raises:
+        InputError: a parent network is missing or no network.
     """
     cells = tuple(expand(space))
     if space.policy.order == "seeds_last":
@@ -66,18 +69,24 @@ def runs(space: SearchSpace, digests: Mapping[InputFiles, str]) -> Iterator[RunS
         pairs = product(cells, space.seeds)
     constant = frozenset(path for axis in dimensions(space) if len(axis.rows) == 1 for path in axis.paths)
     sizes = {cell.number: _size(space, cell) for cell in cells}
-    maker = _Maker(space, digests, sizes, constant)
+    sources = {config_of(space, cell).training.init_from for cell in cells}
+    identities = {source: parents.identity_of(source) for source in sources if source}
+    maker = _Maker(space, digests, identities, sizes, constant)
     specs = (maker.spec(cell, seed) for cell, seed in pairs)
     return _ranked(space, sorted(specs, key=_shuffled) if space.policy.order == "shuffled" else specs)
 
 
-def run_id(sweep: str, config: TrainConfig, digest: str | None = None) -> str:
+def run_id(sweep: str, config: TrainConfig, digest: str | None = None, parent: str | None = None) -> str:
     """The name of a run by its content: 16 hex digits of SHA-256 over canonical JSON (RFC 8785).
 
-    The files of experimental data count by the `digest` of their content, never by their paths.
+    The files of experimental data count by the `digest` of their content, a parent network by its identity, never by
+    their paths.
     """
-    fields = {path: value for path, value in identity_fields(config).items() if path not in FILES}
+    paths = {*FILES, PARENT_PATH}
+    fields = {path: value for path, value in identity_fields(config).items() if path not in paths}
     content: dict[str, Any] = {"schema": IDENTITY_SCHEMA, "sweep": sweep, "fields": fields, "data": digest}
+    if parent:
+        content["parent"] = parent
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:16]
 
 
@@ -87,6 +96,8 @@ class _Maker:
 
     space: SearchSpace
     digests: Mapping[InputFiles, str]
+    parents: Mapping[str, str]
+    """Identities of parent networks, by where they are."""
     sizes: Mapping[int, Mapping[str, Any]]
     """Memory and arithmetic of a run, by number of the cell."""
     constant: frozenset[str]
@@ -95,7 +106,8 @@ class _Maker:
     def spec(self, cell: Cell, seed: int) -> RunSpec:
         space, config = self.space, config_of(self.space, cell, seed)
         files = inputs.files_of(config)
-        name = run_id(space.name, config, self.digests[files] if files else None)
+        parent = self.parents.get(config.training.init_from or "")
+        name = run_id(space.name, config, self.digests[files] if files else None, parent)
         fields = flatten(config)
         axes = {path: fields[path] for path in cell.values}
         return RunSpec(
@@ -140,5 +152,5 @@ def _check_distinct(found: Iterable[RunSpec]) -> None:
     first: dict[str, RunSpec] = {}
     for spec in found:
         if (twin := first.setdefault(spec.run_id, spec)) is not spec:
-            here, there = inputs.files_of(spec.config), inputs.files_of(twin.config)
+            here, there = (inputs.files_of(each) or each.training.init_from for each in (spec.config, twin.config))
             raise InputError(f"{here} and {there} have the same contents, so their runs would be the same; keep one")

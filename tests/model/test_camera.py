@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.camera import CAMERAS, Camera, expose
+from model.camera import CAMERAS, Camera, altered, expose, with_pixel_maps
 
 
 def exposed(photons: float, camera: Camera) -> np.ndarray:
@@ -40,3 +40,29 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     first, again, other = (expose(photons, CAMERAS["emccd"], np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first.tobytes() == again.tobytes()
     assert first.tobytes() != other.tobytes()
+
+
+def test_pixel_maps_give_each_pixel_a_gain_a_noise_and_a_baseline_of_its_own() -> None:
+    camera = with_pixel_maps(CAMERAS["scmos"], (6, 7), np.random.default_rng(1))
+    dark, lit = (expose(np.full((4000, 6, 7), photons), camera, np.random.default_rng(2)) for photons in (0.0, 400.0))
+    assert dark.mean(axis=0) == pytest.approx(np.asarray(camera.baseline) - 0.5, abs=0.35)
+    assert dark.std(axis=0) == pytest.approx(np.hypot(np.asarray(camera.input_read_noise) / 0.7471, 0.29), rel=0.1)
+    gain = (lit.mean(axis=0) - dark.mean(axis=0)) / (0.95 * 400)
+    assert gain == pytest.approx(1 / np.asarray(camera.electrons_per_adu), rel=0.02)
+    assert np.ptp(gain) > 0.03
+
+
+def test_the_camera_of_some_pixels_has_their_values() -> None:
+    camera = with_pixel_maps(CAMERAS["scmos"], (6, 7), np.random.default_rng(1))
+    some = camera.at(np.array([2, 5]), np.array([0, 6]))
+    assert np.asarray(some.read_noise).tolist() == np.asarray(camera.read_noise)[[2, 5], [0, 6]].tolist()
+    assert CAMERAS["emccd"].at(np.array([2]), np.array([0])) == CAMERAS["emccd"]
+
+
+def test_an_altered_camera_stays_within_the_factor_and_is_of_the_same_kind() -> None:
+    rng = np.random.default_rng(3)
+    gains = np.array([altered(CAMERAS["emccd"], 2.0, rng).em_gain for _ in range(300)])
+    assert 150 <= gains.min() < 170
+    assert 530 < gains.max() <= 600
+    assert altered(CAMERAS["scmos"], 2.0, rng).em_gain is None
+    assert altered(CAMERAS["emccd"], 1.0, rng) == CAMERAS["emccd"]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from model.camera import CAMERAS
+from model.camera import CAMERAS, Camera
 from model.config import SimulationConfig
-from model.curation import central_share, measured_snr, reflected, signal_to_noise, simulated_snr
+from model.curation import measured_snr, neighbours_light, reflected, signal_to_noise, simulated_snr
 from model.emitters import Emitters
+from model.optics import Optics, Widths, central_share
 from model.psf import render
-from model.simulator import simulate_movie, typical_scene
-
-
-def test_the_central_pixel_holds_an_eighth_of_the_light_at_sigma_1_09() -> None:
-    assert central_share(1.09, 1.09) == pytest.approx(0.125, abs=0.001)
-    assert central_share(1.0, 1.4) == pytest.approx(np.sqrt(central_share(1.0, 1.0) * central_share(1.4, 1.4)))
+from model.scene import typical_scene
+from model.simulator import simulate_movie
 
 
 @pytest.mark.parametrize(
@@ -34,21 +34,53 @@ def test_snr_is_the_formula_worked_by_hand() -> None:
     assert signal_to_noise(np.array([400.0]), 50.0, 0.1, scmos)[0] == pytest.approx(expected)
 
 
+def known_snr(emitters: Emitters, background: float, optics: Optics) -> np.ndarray:
+    widths = optics.widths(emitters.z_nm)
+    light = render(emitters, (1, 16, 16), widths, optics) + background
+    return simulated_snr(emitters, light, widths, optics, CAMERAS["emccd"])
+
+
 def test_without_neighbours_the_background_is_the_background() -> None:
-    alone = Emitters.of([0], [8.2], [8.7], [900.0])
-    snr = simulated_snr(alone, render(alone, (1, 16, 16), 1.1) + 60.0, 1.1, CAMERAS["emccd"])
+    alone = Emitters.of([0], [8.2], [8.7], [900.0], z_nm=0.0)
+    snr = known_snr(alone, 60.0, Optics(1.1))
     assert snr == pytest.approx(signal_to_noise(np.array([900.0]), 60.0, central_share(1.1, 1.1), CAMERAS["emccd"]))
 
 
 def test_a_dim_emitter_under_a_bright_one_loses_its_snr_and_the_bright_one_does_not() -> None:
-    pair = Emitters.of([0, 0], [8.5, 9.5], [8.5, 8.5], [20_000.0, 400.0])
+    pair = Emitters.of([0, 0], [8.5, 9.5], [8.5, 8.5], [20_000.0, 400.0], z_nm=0.0)
     alone = pair.select(np.array([False, True]))
-    camera = CAMERAS["emccd"]
-    together = simulated_snr(pair, render(pair, (1, 16, 16), 1.1) + 60.0, 1.1, camera)
-    before = simulated_snr(alone, render(alone, (1, 16, 16), 1.1) + 60.0, 1.1, camera)
+    together = known_snr(pair, 60.0, Optics(1.1))
+    before = known_snr(alone, 60.0, Optics(1.1))
     assert together[1] < 1
     assert before[0] > 2
     assert together[0] > 30
+
+
+def test_the_own_light_of_a_halo_is_no_background() -> None:
+    optics = Optics(1.1, halo=0.3)
+    alone = Emitters.of([0], [8.2], [8.7], [900.0], z_nm=0.0)
+    share = optics.central_share(optics.widths(alone.z_nm))
+    assert known_snr(alone, 60.0, optics) == pytest.approx(
+        signal_to_noise(np.array([900.0]), 60.0, share, CAMERAS["emccd"]), rel=2e-3
+    )
+
+
+def test_out_of_focus_the_same_photons_have_a_lower_snr() -> None:
+    near, far = (Emitters.of([0], [8.5], [8.5], [900.0], z_nm=z) for z in (0.0, 600.0))
+    assert known_snr(far, 60.0, Optics(1.1))[0] < 0.5 * known_snr(near, 60.0, Optics(1.1))[0]
+
+
+def test_each_emitter_has_the_read_noise_of_its_own_pixel() -> None:
+    noise = np.ones((1, 16, 16))
+    noise[0, 8, 4] = 50.0
+    camera = CAMERAS["scmos"]._replace(read_noise=noise[0])
+    pair = Emitters.of([0, 0], [4.5, 12.5], [8.5, 8.5], 900.0, z_nm=0.0)
+    optics = Optics(1.0)
+    widths = optics.widths(pair.z_nm)
+    snr = simulated_snr(pair, render(pair, (1, 16, 16), widths), widths, optics, camera)
+    alone = signal_to_noise(np.array([900.0]), 0.0, central_share(1.0, 1.0), camera._replace(read_noise=50.0))
+    assert snr[0] == pytest.approx(alone[0], rel=1e-3)
+    assert snr[1] > 4 * snr[0]
 
 
 def test_the_measured_snr_of_isolated_emitters_agrees_with_the_true_one() -> None:
@@ -85,3 +117,52 @@ def test_reflection_does_not_repeat_the_ends() -> None:
     assert reflected(np.arange(-3, 7), 4).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
     assert reflected(np.arange(-2, 3), 1).tolist() == [0] * 5
     assert reflected(np.arange(-2, 4), 2).tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_the_snr_of_summed_exposures_has_all_backgrounds_reads_and_spurious_charges() -> None:
+    camera = CAMERAS["emccd"]
+    single = signal_to_noise(np.array([900.0]), 20.0, 0.125, camera)
+    five = signal_to_noise(np.array([900.0]), 5 * 20.0, 0.125, camera, sums=5)
+    signal = 0.9 * 900 * 0.125
+    read = 74.4 / 300
+    assert five[0] == pytest.approx(signal / np.sqrt(2 * (signal + 0.9 * 100 + 5 * 0.002) + 5 * read**2))
+    assert single[0] == pytest.approx(signal / np.sqrt(2 * (signal + 0.9 * 20 + 0.002) + read**2))
+
+
+emitter_rows = st.integers(1, 8).flatmap(
+    lambda rows: st.tuples(
+        *(
+            arrays(np.float64, rows, elements=st.floats(low, high))
+            for low, high in ((0, 11.9), (0, 11.9), (1, 5000), (0.8, 2.0), (0.8, 2.0))
+        ),
+        arrays(np.int64, rows, elements=st.integers(0, 1)),
+    )
+)
+
+
+@settings(deadline=None)
+@given(emitter_rows)
+def test_the_light_of_neighbours_is_what_rendering_all_but_oneself_gives(columns: tuple[np.ndarray, ...]) -> None:
+    x, y, photons, sigma_x, sigma_y, frame = columns
+    order = np.argsort(frame, kind="stable")
+    rows, widths = Emitters.of(frame, x, y, photons), Widths(sigma_x[order], sigma_y[order])
+    found = neighbours_light(rows, widths)
+    for index in range(rows.rows):
+        others = np.arange(rows.rows) != index
+        light = render(rows.select(others), (2, 12, 12), widths.select(others))
+        at = (rows.frame[index], int(rows.y_px[index]), int(rows.x_px[index]))
+        assert found[index] == pytest.approx(light[at], abs=1e-3 * photons.sum())
+
+
+@given(st.floats(1, 1e5), st.floats(1, 1e5), st.floats(0, 500), st.floats(0, 500), st.integers(1, 10))
+def test_snr_grows_with_photons_and_falls_with_background_and_sums(
+    few: float, more: float, low: float, high: float, sums: int
+) -> None:
+    for camera in CAMERAS.values():
+        assert _snr(few, low, camera) <= _snr(few + more, low, camera)
+        assert _snr(few, low + high, camera) <= _snr(few, low, camera)
+        assert _snr(few, low, camera, sums) <= _snr(few, low, camera)
+
+
+def _snr(photons: float, background: float, camera: Camera, sums: int = 1) -> float:
+    return float(signal_to_noise(np.array([photons]), background, 0.125, camera, sums)[0])

@@ -28,8 +28,8 @@ def test_of_frame_gives_the_rows_of_that_frame_alone() -> None:
 
 
 def test_shifting_moves_time_and_plane_and_nothing_else() -> None:
-    moved = Emitters.of([4], [1.0], [2.0], [100.0], [3.0]).shifted(frames=-4, x_px=0.5, y_px=-1.0)
-    assert [column.tolist() for column in moved] == [[0], [1.5], [1.0], [100.0], [3.0]]
+    moved = Emitters.of([4], [1.0], [2.0], [100.0], [3.0], [-50.0]).shifted(frames=-4, x_px=0.5, y_px=-1.0)
+    assert [column.tolist() for column in moved] == [[0], [1.5], [1.0], [100.0], [3.0], [-50.0]]
 
 
 def test_the_left_edge_is_inside_and_the_right_edge_is_not() -> None:

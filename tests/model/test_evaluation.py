@@ -11,10 +11,11 @@ import pytest
 from model.build import build_compiled
 from model.config import METRICS, TrainConfig, resolve
 from model.dataset import Datasets, build_datasets
+from model.decoding.thresholds import THRESHOLDS
 from model.emitters import Emitters, LabelledMovie
-from model.evaluation import THRESHOLDS, choose_threshold, evaluate
+from model.evaluation import evaluate
 
-CONFIG = resolve({"model.depth": 1, "data.clip": "scale-only", "data.pixel_nm": 100.0})
+CONFIG = resolve({"training.epochs": 1, "model.depth": 1, "data.clip": "scale-only", "data.pixel_nm": 100.0})
 
 
 class Bright:
@@ -82,19 +83,6 @@ def test_weak_emitters_count_in_the_uncurated_score_only() -> None:
     assert scores["val_f1_uncurated"] == pytest.approx(2 * recall / (1 + recall))
 
 
-def test_the_threshold_parts_the_true_masses_from_the_false_ones() -> None:
-    movie = spots(4)
-    probability = np.zeros((4, 16, 16, 4), np.float32)
-    truth = movie.emitters
-    probability[truth.frame, truth.y_px.astype(int), truth.x_px.astype(int), 1] = 0.75
-    dark = (movie.frames < 500) & (np.indices(movie.frames.shape).sum(axis=0) % 7 == 0)
-    assert choose_threshold(probability, movie, CONFIG) == 0.5
-    probability[dark, 1] = 0.06
-    chosen = choose_threshold(probability, movie, CONFIG)
-    assert 0.3 <= chosen <= 0.75
-    assert chosen in THRESHOLDS
-
-
 def test_a_simulated_run_delivers_every_metric_ready_for_json() -> None:
     config = resolve(
         {
@@ -103,6 +91,7 @@ def test_a_simulated_run_delivers_every_metric_ready_for_json() -> None:
             "model.convolutions_per_block": 1,
             "data.patch_px": 8,
             "training.batch_size": 2,
+            "training.epochs": 1,
             "evaluation.frames": 5,
             "evaluation.size_px": 16,
         }

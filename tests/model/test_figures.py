@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 from model.emitters import Emitters, LabelledMovie
 from model.figures import draw_learning_curve, draw_overlay, typical_frame
-from model.metrics import Criterion, Judged
+from model.scoring.verdicts import Criterion, Judged
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from model import footprint, patches, prediction, psf
+from model import footprint, prediction, psf, streams
 from model.config import ModelConfig, field_paths, resolve
 from model.footprint import GPU_WORKSPACE_MIB, footprint_mib, gpu_footprint_mib, memory_signature, work_gflop
 from model.plan import layers_of
@@ -150,6 +150,7 @@ def test_the_weights_of_the_plan_are_those_of_the_network(values: dict[str, Any]
         ("training.batch_size", 8, 16),
         ("evaluation.size_px", 256, 1024),
         ("optimizer.name", "sgd", "adam"),
+        ("optimizer.ema", 0.0, 0.9),
     ],
 )
 def test_more_of_anything_needs_more(path: str, less: Any, more: Any) -> None:
@@ -177,6 +178,7 @@ def test_a_gpu_holds_no_less_than_weights_and_activations_and_no_more_workspace_
 COUNTED = {
     "data.patch_px": 64,
     "data.pixel_nm": 160.0,
+    "data.processes": 2,
     "evaluation.density_per_um2": 2.0,
     "evaluation.frames": 60,
     "evaluation.size_px": 128,
@@ -186,15 +188,24 @@ COUNTED = {
     "model.frames": 1,
     "model.kernel": 5,
     "model.normalisation": "group",
+    "optimizer.ema": 0.9,
     "optimizer.name": "sgd",
+    "simulation.blobs_per_um2": 0.1,
     "simulation.density_max_per_um2": 8.0,
+    "simulation.halo_max": 0.2,
     "simulation.psf_sigma_max_px": 2.0,
     "simulation.psf_sigma_min_px": 0.9,
+    "simulation.z_range_nm": 300.0,
     "training.batch_size": 4,
+    "training.precision": "mixed_bfloat16",
+    "training.xla": "on",
 }
 """Another value of every field that a simulated run's memory depends on."""
 
 UNCOUNTED = {
+    "data.bin_gap_frames": 30,
+    "data.bin_offsets": "permuted",
+    "data.binning": "bin5",
     "data.clip": "scale-only",
     "data.high_percentile": 95.0,
     "data.low_percentile": 1.0,
@@ -202,14 +213,18 @@ UNCOUNTED = {
     "data.mix": 0.1,
     "data.movie": "movie.tif",
     "data.snr_threshold": 3.0,
+    "data.supply": "cached",
     "data.table": "table.csv",
     "data.validation_fraction": 0.3,
     "evaluation.radius_nm": 50.0,
+    "evaluation.symmetries": 8,
     "loss.class_weight_exponent": 0.5,
     "loss.fn_weight": 0.7,
     "loss.focal_exponent": 2.0,
     "loss.pooling_px": 1,
+    "loss.preset": "reference",
     "loss.tversky_exponent": 1.0,
+    "loss.tversky_from": 0.5,
     "loss.tversky_share": 0.6,
     "model.dropout": 0.3,
     "optimizer.gradient_norm": 5.0,
@@ -224,14 +239,27 @@ UNCOUNTED = {
     "schedule.warmup": 0.2,
     "simulation.background_max": 200.0,
     "simulation.background_min": 10.0,
+    "simulation.background_perlin": 0.2,
+    "simulation.baseline": 200.0,
     "simulation.camera": "scmos",
+    "simulation.counts_per_electron": 3.0,
+    "simulation.camera_factor": 2.0,
     "simulation.density_min_per_um2": 0.1,
     "simulation.mean_on_frames": 4.0,
+    "simulation.on_factor": 2.0,
     "simulation.photons": 900.0,
+    "simulation.photons_distribution": "lognormal",
+    "simulation.photons_factor": 2.0,
     "simulation.photons_spread": 0.1,
+    "simulation.photophysics": "blinking",
+    "simulation.pixel_maps": True,
     "simulation.structure": "uniform",
+    "simulation.tbleach_frames": 9.0,
+    "simulation.tdark_frames": 9.0,
+    "simulation.ton_frames": 9.0,
     "training.early_stopping_patience": 3,
     "training.epochs": 2,
+    "training.init_from": "parent.keras",
     "training.seed": 5,
     "training.steps_per_epoch": 7,
 }
@@ -239,7 +267,7 @@ UNCOUNTED = {
 
 
 def test_every_field_is_known_to_matter_to_memory_or_not() -> None:
-    assert {*COUNTED, *UNCOUNTED, "data.source"} == set(field_paths())
+    assert {*COUNTED, *UNCOUNTED, "data.source", "simulation.psf"} == set(field_paths())
 
 
 @pytest.mark.parametrize("path", COUNTED)
@@ -248,7 +276,7 @@ def test_a_field_that_changes_memory_changes_the_signature(path: str) -> None:
 
 
 def test_all_other_fields_leave_the_signature_as_it_is() -> None:
-    signature = memory_signature(resolve(UNCOUNTED))
+    signature = memory_signature(resolve({**UNCOUNTED, "optimizer.name": "adamw"}))
     assert signature == memory_signature(resolve({}))
     assert len(signature) == 12
     assert int(signature, 16)
@@ -291,10 +319,10 @@ def test_work_grows_with_what_is_trained(path: str) -> None:
 
 
 def test_what_the_plan_repeats_from_other_modules_is_still_true() -> None:
-    simulated = (patches._BLOCK_PIXELS, patches._MOST_SCENES, patches.SCENE_FRAMES, patches.SCENE_PX)
+    simulated = (streams._BLOCK_PIXELS, streams._MOST_SCENES, streams.SCENE_FRAMES, streams.SCENE_PX)
     assert simulated == (footprint.BLOCK_PIXELS, footprint.SCENES, footprint.SCENE_FRAMES, footprint.SCENE_PX)
     assert footprint.PREDICTION_BATCHES == prediction.TRAINING_BATCHES_AT_ONCE
-    assert (footprint.ROWS_AT_ONCE, footprint.REACH_SIGMA) == (psf._ROWS_AT_ONCE, psf.REACH_SIGMA)
+    assert (footprint.SHARES_AT_ONCE, footprint.REACH_SIGMA) == (psf._SHARES_AT_ONCE, psf.REACH_SIGMA)
 
 
 def test_the_porch_loads_no_heavy_library() -> None:

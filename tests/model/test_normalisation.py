@@ -30,7 +30,7 @@ def test_normalising_leaves_the_stack_as_it_was() -> None:
 
 
 def test_baseline_and_gain_of_a_movie_make_no_difference() -> None:
-    frames = np.random.default_rng(0).integers(0, 5000, (10, 16, 16))
+    frames = np.random.default_rng(0).integers(0, 5000, (10, 16, 16), np.int32)
     other = frames * 3 + 700
     first, second = (normalise(stack, measure(stack, 20, 99), "hard") for stack in (frames, other))
     assert first == pytest.approx(second, abs=1e-5)

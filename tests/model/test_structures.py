@@ -46,3 +46,35 @@ def test_filaments_crowd_molecules_far_more_than_chance() -> None:
         x, y = place(structure, 400, 60.0, 100.0, rng)  # type: ignore[arg-type]
         crowded[structure] = (np.hypot(x[:, None] - x, y[:, None] - y) < 2.5).sum() / 400
     assert crowded["filaments"] > 3 * crowded["uniform"]
+
+
+def test_molecules_on_rings_keep_one_distance_from_few_centres(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.structures.RING_RADIUS_NM", (150.0, 150.0))
+    monkeypatch.setattr("model.structures.RINGS_PER_UM2", 0.0)
+    x, y = place("rings", 5000, 400.0, 10.0, np.random.default_rng(3))
+    shift = np.array([200.0 - _circular_middle(x, 400.0), 200.0 - _circular_middle(y, 400.0)])
+    radius = np.hypot((x + shift[0]) % 400 - 200, (y + shift[1]) % 400 - 200) * 10
+    assert radius.mean() == pytest.approx(150, rel=0.03)
+    assert radius.std() == pytest.approx(LABEL_NM, rel=0.1)
+
+
+def test_molecules_in_a_cluster_spread_normally_around_its_centre(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.structures.CLUSTER_SIGMA_NM", (100.0, 100.0))
+    monkeypatch.setattr("model.structures.CLUSTERS_PER_UM2", 0.0)
+    x, _ = place("clusters", 5000, 400.0, 10.0, np.random.default_rng(4))
+    spread = (x + 200.0 - _circular_middle(x, 400.0)) % 400 - 200
+    assert spread.std() * 10 == pytest.approx(100, rel=0.05)
+
+
+@pytest.mark.parametrize("structure", ["rings", "clusters"])
+def test_structures_fill_the_square_evenly_on_average_up_to_its_border(structure: str) -> None:
+    rng = np.random.default_rng(12)
+    found = [place(structure, 400, 30.0, 100.0, rng) for _ in range(1000)]  # type: ignore[arg-type]
+    x, y = (np.concatenate([each[axis] for each in found]) for axis in (0, 1))
+    counts, _, _ = np.histogram2d(x, y, bins=4, range=[[0, 30], [0, 30]])
+    assert counts.sum() == 400_000
+    assert counts == pytest.approx(25_000, rel=0.15)
+
+
+def _circular_middle(values: np.ndarray, period: float) -> float:
+    return float(np.angle(np.exp(2j * np.pi * values / period).mean()) % (2 * np.pi) / (2 * np.pi) * period)

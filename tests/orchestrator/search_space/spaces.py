@@ -14,7 +14,7 @@ POOL: dict[str, tuple[Any, ...]] = {
     "model.base_filters": (8, 16),
     "optimizer.name": ("adam", "adamw", "sgd"),
     "optimizer.momentum": (0.5, 0.9, 0.99),
-    "optimizer.weight_decay": (0.0, 0.1),
+    "optimizer.gradient_norm": (1.0, 5.0),
     "training.batch_size": (4, 8, 16),
 }
 """Hyperparameters that never contradict each other."""

@@ -52,6 +52,16 @@ def test_the_check_hands_all_options_on_and_takes_the_digest(tmp_path: Path, mon
     )
 
 
+def test_how_frames_are_summed_is_part_of_what_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, f'echo "$@" > {tmp_path}/asked\necho \'{{"digest": "abc"}}\'')
+    configs = [resolve({**REAL, "data.binning": name, "data.bin_gap_frames": 7}) for name in ("none", "bin5", "bin5")]
+    asked: list[Demand] = []
+    digests(configs, lambda demand, frames: asked.append(demand) or "sha")
+    assert asked == [Demand(FILES, 100.0, 0.2), Demand(FILES, 100.0, 0.2, "bin5", 7)]
+    check(asked[1], 3)
+    assert "--binning bin5 --gap-frames 7 --json" in (tmp_path / "asked").read_text()
+
+
 def test_what_the_check_refuses_is_an_input_error_in_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(tmp_path, monkeypatch, 'echo \'{"error": "the movie is empty; export it again"}\'\nexit 2')
     with pytest.raises(InputError, match=r"^the movie is empty; export it again$"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from model.config import resolve
 from model.footprint import footprint_mib
 from orchestrator.errors import InputError
+from orchestrator.search_space.grammar import SearchSpace
 from orchestrator.search_space.inputs import Demand, InputFiles
 from orchestrator.search_space.sweep import plan, run_id, runs
 from orchestrator.search_space.text_source import read_source
@@ -77,6 +79,17 @@ def test_a_run_id_knows_neither_paths_nor_defaults_nor_the_spelling_of_numbers()
     assert run_id("a", resolve({"data.pixel_nm": 133})) == run_id("a", resolve({"data.pixel_nm": 133.0}))
 
 
+def test_a_preset_and_the_values_that_it_stands_for_are_one_run() -> None:
+    spelt = {
+        "loss.tversky_share": 0.6,
+        "loss.focal_exponent": 2,
+        "loss.class_weight_exponent": 0.5,
+        "loss.pooling_px": 1,
+    }
+    assert run_id("a", resolve({"loss.preset": "reference"})) == run_id("a", resolve(spelt))
+    assert run_id("a", resolve({"loss.preset": "champion"})) == run_id("a", resolve({}))
+
+
 def test_a_run_carries_all_that_a_worker_needs() -> None:
     *_, run = made(**AXES, description="x", base={"training.epochs": 2}, policy={"timeout": "90min"})
     assert run.run_id == run_id("s", run.config)
@@ -133,6 +146,39 @@ def test_the_order_of_the_axes_orders_the_cells_and_changes_no_id() -> None:
     axes = {"model.depth": {"values": [1, 2]}, "model.frames": {"values": [3, 5]}}
     found, turned = made(parameters=axes), made(parameters=dict(reversed(axes.items())))
     assert [run.run_id for run in turned] == [found[index].run_id for index in (0, 2, 1, 3)]
+
+
+def network_file(path: Path, content: bytes) -> str:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("model.weights.h5"), content)
+    return str(path)
+
+
+def test_a_parent_network_counts_by_its_content_and_an_mlflow_run_by_its_id(tmp_path: Path) -> None:
+    for name, content in (("a", b"1"), ("b", b"2")):
+        network_file(tmp_path / f"{name}.keras", content)
+    parents = {"training.init_from": {"values": ["a.keras", "b.keras", "runs:/0af3"]}}
+    plain, *found = (run for parameters in ({}, parents) for run in runs(in_folder(tmp_path, parameters), {}))
+    assert len({plain.run_id, *(run.run_id for run in found)}) == 4
+    expected = [str(tmp_path / "a.keras"), str(tmp_path / "b.keras"), "runs:/0af3"]
+    assert [run.config.training.init_from for run in found] == expected
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in "ab":
+        (tmp_path / f"{name}.keras").rename(moved / f"{name}.keras")
+    assert [run.run_id for run in runs(in_folder(moved, parents), {})] == [run.run_id for run in found]
+
+
+@pytest.mark.parametrize(("content", "complaint"), [(None, "does not exist"), (b"text", "is no archive of Keras")])
+def test_a_parent_that_is_no_network_is_refused(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+    if content:
+        (tmp_path / "a.keras").write_bytes(content)
+    with pytest.raises(InputError, match=rf"a\.keras {complaint}; give the model\.keras of a finished training"):
+        list(runs(in_folder(tmp_path, {"training.init_from": {"value": "a.keras"}}), {}))
+
+
+def in_folder(folder: Path, parameters: dict[str, Any]) -> SearchSpace:
+    return space(parameters=parameters).in_folder(folder)
 
 
 SPACE = """

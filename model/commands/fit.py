@@ -1,0 +1,77 @@
+"""`model fit`: positions, photons and uncertainties of the candidates of a prediction."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from model.commands.messages import refuse
+from model.commands.networks import load, pixel_size
+
+if TYPE_CHECKING:
+    from model.fitting.files import Camera
+
+
+@click.command()
+@click.argument("movie", type=click.Path(path_type=Path))
+@click.option("--model", "reference", help="A .keras file, models:/NAME@ALIAS or runs:/ID; none: the one that ships.")
+@click.option("--out", default="predictions", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--pixel-nm", type=click.FloatRange(20, 500), help="Edge of a pixel where the file does not say, nm.")
+@click.option("--sigma-px", type=click.FloatRange(0.5, 3), help="Width of the point spread function; none: fitted.")
+@click.option("--baseline", default=100.0, show_default=True, type=float, help="Counts of a dark pixel.")
+@click.option(
+    "--photons-per-count",
+    default=0.1667,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Photons that one count above the baseline stands for; of an EMCCD with 45 e per count and gain 300.",
+)
+@click.option("--excess", default=2.0, show_default=True, type=click.FloatRange(1, 2), help="2 for an EMCCD, else 1.")
+@click.option("--read-noise", default=0.28, show_default=True, type=click.FloatRange(0), help="Photons at the input.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def fit(movie: Path, reference: str | None, out: Path, as_json: bool, **options: Any) -> None:
+    """Fit all emitters of MOVIE together, from where the network sees them.
+
+    The probability map that `model predict` left in --out is taken as prior; where there is none, it is predicted
+    first. Writes .fit.thunderstorm.csv and .fit.picasso.hdf5 with .yaml: x, y, photons, and the uncertainty that
+    photon noise and neighbours leave (Cramér–Rao bound).
+
+    \b
+    Examples:
+      model fit movie.tif --pixel-nm 100
+      model fit movie.tif --photons-per-count 0.79 --excess 1 --read-noise 1.6 --sigma-px 1.2
+    """
+    from model.errors import InputError
+
+    try:
+        told = _fit(movie, reference, out, options)
+    except InputError as error:
+        refuse(str(error), as_json)
+    sentence = "{movie}: {localisations:,} emitters fitted, point spread function {sigma_px:.3f} px wide, uncertainty "
+    click.echo(json.dumps(told) if as_json else (sentence + "{uncertainty_nm:.1f} nm in the median").format(**told))
+
+
+def _fit(path: Path, reference: str | None, out: Path, options: dict[str, Any]) -> dict[str, Any]:
+    from model.fitting.files import fit_file
+    from model.movies import open_movie
+    from model.prediction.outputs import Paths, stem_of
+    from model.prediction.photons import Scale
+    from model.prediction.streaming import Task, predict_file
+
+    network = load(reference)
+    out.mkdir(parents=True, exist_ok=True)
+    camera = _camera(options)
+    with open_movie(path) as movie:
+        pixel_nm = pixel_size(path, options["pixel_nm"], movie.pixel_nm)
+        task = Task(movie, Paths.of(out, stem_of(path)), pixel_nm, Scale(camera.photons_per_count))
+        predict_file(network, task, lambda done, frames: None)
+        return {"movie": str(path)} | fit_file(task, network.card, camera, options["sigma_px"])
+
+
+def _camera(options: dict[str, Any]) -> Camera:
+    from model.fitting.files import Camera
+
+    return Camera(*(options[name] for name in ("photons_per_count", "baseline", "excess", "read_noise")))

@@ -1,0 +1,1 @@
+"""Movies through a trained network: `windows` for movies in memory, `streaming` for files of any size."""

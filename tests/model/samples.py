@@ -1,0 +1,27 @@
+"""Small configs and movies that many tests of patches need."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from model.config import TrainConfig
+from model.emitters import Emitters, LabelledMovie
+from model.patches import Patches
+
+
+def config(**groups: dict[str, object]) -> TrainConfig:
+    return TrainConfig.model_validate({"model": {"depth": 1}, "data": {"patch_px": 16}} | groups)
+
+
+def labelled_movie(frames: int = 6, height: int = 20, width: int = 24) -> LabelledMovie:
+    """A movie in which each emitter is one bright pixel, so that pixels and labels can be compared."""
+    rng = np.random.default_rng(0)
+    counts = (rng.random((frames, height, width)) < 0.05).astype(np.uint16)
+    frame, line, column = np.nonzero(counts)
+    noise = rng.integers(0, 3, counts.shape, np.uint16)
+    return LabelledMovie(counts * 500 + noise, Emitters.of(frame, column + 0.5, line + 0.5), 100.0)
+
+
+def follows(patches: Patches) -> bool:
+    """Whether the bright pixels are the labelled ones."""
+    return bool(((patches.x > 0.5) == (patches.y > 0)).all())
