@@ -83,4 +83,4 @@ class Shares(NamedTuple):
 
 
 def _outer(lines: Floats, columns: Floats) -> Floats:
-    return (lines[:, :, None] * columns[:, None, :]).reshape(len(lines), -1)
+    return (lines[:, :, None] * columns[:, None, :]).reshape(len(lines), lines.shape[1] * columns.shape[1])
