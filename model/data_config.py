@@ -19,13 +19,19 @@ class DataConfig(Group):
     source: Literal["simulated", "experimental", "mixed"] = "simulated"
     """`experimental` needs `movie` and `table`; `mixed` draws `mix` of the patches from them."""
     movie: str | None = None
-    """A TIFF movie, (T, Y, X)."""
+    """A movie, (T, Y, X): TIFF, a folder of frames, DAX or Picasso's raw."""
     table: str | None = None
-    """The localisations of that movie: ThunderSTORM CSV or rapidSTORM text."""
+    """The localisations of that movie: ThunderSTORM CSV, rapidSTORM text, Picasso's or DECODE's HDF5."""
     mix: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of experimental patches where `source` is `mixed`."""
     validation_fraction: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
     """Share of an experimental movie, its last block of frames, that is kept for validation."""
+    binning: Literal["none", "bin5", "bin10"] = "none"
+    """Whether frames of an experimental movie, far apart in time, are summed to dense ones; see `model.binning`."""
+    bin_offsets: Literal["strided", "permuted"] = "strided"
+    """Which frames are summed: always those a fixed stride apart, or others for each block of patches."""
+    bin_gap_frames: Annotated[int, Field(ge=1, le=100_000)] = 20
+    """Least distance between frames that are summed: ten times the mean ON time."""
     pixel_nm: Annotated[float, Field(ge=20, le=500)] = 100.0
     """Edge of a camera pixel in the sample, nm."""
     patch_px: Annotated[int, Field(ge=8, le=512)] = 32
@@ -58,6 +64,10 @@ class SimulationConfig(Group):
 
     camera: Literal["emccd", "scmos", "mixed"] = "emccd"
     """Noise model; the presets stand in `model.camera`. `mixed`: half of the movies each."""
+    counts_per_electron: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Counts that an electron makes in the end, multiplication included; none: as the preset's."""
+    baseline: Annotated[float, Field(ge=0, le=60_000)] | None = None
+    """Counts of a dark pixel; none: as the preset's."""
     camera_factor: Annotated[float, Field(ge=1, le=4)] = 1.0
     """Gain, electrons per count, read noise and baseline of a movie differ from the preset's up to so many times."""
     pixel_maps: bool = False

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from model.config import CLASSES, TrainConfig
 from model.emitters import LabelledMovie
-from model.experimental import load_experimental
+from model.experimental import Source, load_experimental
 from model.patches import Patches, joined, tiles
 from model.scene import camera_of, typical_scene
 from model.scene_store import from_environment
@@ -74,14 +74,14 @@ def held_out_movie(config: TrainConfig, purpose: Purpose) -> LabelledMovie:
     return simulate_movie(scene, frames=judged.frames, size_px=judged.size_px, rng=rng)
 
 
-def training_patches(config: TrainConfig, movie: LabelledMovie | None) -> Callable[[int, int], Patches]:
+def training_patches(config: TrainConfig, movie: Source | None) -> Callable[[int, int], Patches]:
     """Patches from one number up to another (exclusive) of a run, from the sources that the config names.
 
     Of the first n patches of a mixed run `floor(mix · n)` are experimental; in each batch they come last.
     """
     if movie is None:
         return _simulated(config).take
-    experimental, share = experimental_stream(lambda _: movie, config), config.data.mix
+    experimental, share = experimental_stream(movie, config), config.data.mix
     if config.data.source == "experimental":
         return experimental.take
     simulated = _simulated(config)

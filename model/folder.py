@@ -25,7 +25,7 @@ class FolderFrames:
         Raises:
             InputError: it has no TIFF file, or the first one cannot be used.
         """
-        self.files = sorted((file for file in folder.iterdir() if file.suffix.lower() in _TIFF_SUFFIXES), key=_natural)
+        self.files = frames_in(folder)
         if not self.files:
             raise InputError(f"the folder {folder} holds no .tif or .tiff file; give a folder of frames, or one file")
         first = TiffFrames(present(self.files[0], "frame"))
@@ -59,6 +59,11 @@ class FolderFrames:
             return frames.decode(0, self._each)
         finally:
             frames.close()
+
+
+def frames_in(folder: Path) -> list[Path]:
+    """The TIFF files of a folder in the natural order of their names."""
+    return sorted((file for file in folder.iterdir() if file.suffix.lower() in _TIFF_SUFFIXES), key=_natural)
 
 
 def _natural(file: Path) -> list[tuple[int, str]]:

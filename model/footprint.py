@@ -72,7 +72,7 @@ MEMORY_FIELDS = {
 }
 """What memory depends on, beside the optimiser's slots."""
 
-MOVIE_FIELDS = {"data": {"movie", "table", "validation_fraction"}}
+MOVIE_FIELDS = {"data": {"bin_offsets", "binning", "movie", "table", "validation_fraction"}}
 """What it depends on besides where a movie is given."""
 
 

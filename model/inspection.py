@@ -7,6 +7,7 @@ identity, or an `InputError` with a sentence for the person who gave the paths. 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.folder import frames_in
 from model.movies import Movie, open_movie
 from model.tables import Table, read_table
 
 Shape = tuple[int, int, int]
+
+_DESCRIBED = {".dax": (".inf",), ".raw": (".yaml",), ".hdf5": (".yaml",)}
 
 
 class InputCheck(NamedTuple):
@@ -129,10 +133,18 @@ def _notes(movie: Movie, table: Table, overlap: int, pixel_nm: float) -> list[st
 
 def _digest(*paths: str | Path) -> str:
     whole = hashlib.sha256()
-    for path in paths:
-        with Path(path).open("rb") as file:
+    for path in itertools.chain.from_iterable(map(_parts, map(Path, paths))):
+        with path.open("rb") as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()
+
+
+def _parts(path: Path) -> list[Path]:
+    """The files that hold a movie or a table: those of a folder, and what describes one beside it."""
+    if path.is_dir():
+        return frames_in(path)
+    beside = [path.with_suffix(suffix) for suffix in _DESCRIBED.get(path.suffix.lower(), ())]
+    return [path, *(file for file in beside if file.is_file())]
 
 
 def _span(values: NDArray[np.float64]) -> str:

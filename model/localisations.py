@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +38,12 @@ class Table(NamedTuple):
     def select(self, rows: NDArray[Any]) -> Table:
         """Rows that a boolean mask (N,) or an index array names."""
         return self._replace(**{name: getattr(self, name)[rows] for name in _PER_ROW})
+
+    @classmethod
+    def united(cls, parts: Sequence[Table]) -> Table:
+        """The rows of tables of one origin, sorted by frame."""
+        columns: Any = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _PER_ROW}
+        return parts[0]._replace(**columns).select(np.argsort(columns["frame"], kind="stable"))
 
     def own_pixel_nm(self, height: int, width: int, pixel_nm: float) -> float:
         """Pixel size with which the positions were made, where the file's field tells; else `pixel_nm`.

@@ -64,7 +64,7 @@ def draw_scene(simulation: SimulationConfig, pixel_nm: float, rng: np.random.Gen
         simulation, pixel_nm, _log_uniform(simulation.density_min_per_um2, simulation.density_max_per_um2, rng)
     )._replace(
         structure=_structure(simulation, rng),
-        camera=altered(CAMERAS[camera], simulation.camera_factor, rng),
+        camera=altered(_calibrated(CAMERAS[camera], simulation), simulation.camera_factor, rng),
         photons=simulation.photons * _factor(simulation.photons_factor, rng),
         background=_log_uniform(simulation.background_min, simulation.background_max, rng),
         sigma_px=rng.uniform(simulation.psf_sigma_min_px, simulation.psf_sigma_max_px),
@@ -103,8 +103,8 @@ def typical_scene(simulation: SimulationConfig, pixel_nm: float, density_per_um2
 
 
 def camera_of(simulation: SimulationConfig) -> Camera:
-    """The preset that a config names; of `mixed` the EMCCD, the noisier one."""
-    return CAMERAS["emccd" if simulation.camera == "mixed" else simulation.camera]
+    """The camera that a config names; of `mixed` the EMCCD, the noisier one."""
+    return _calibrated(CAMERAS["emccd" if simulation.camera == "mixed" else simulation.camera], simulation)
 
 
 def kinetics_of(simulation: SimulationConfig) -> Kinetics:
@@ -112,6 +112,12 @@ def kinetics_of(simulation: SimulationConfig) -> Kinetics:
     if simulation.photophysics == "lifetime":
         return Kinetics(simulation.mean_on_frames)
     return Kinetics.of_rates(simulation.ton_frames, simulation.tdark_frames, simulation.tbleach_frames)
+
+
+def _calibrated(camera: Camera, simulation: SimulationConfig) -> Camera:
+    if simulation.counts_per_electron is not None:
+        camera = camera._replace(electrons_per_adu=(camera.em_gain or 1.0) / simulation.counts_per_electron)
+    return camera if simulation.baseline is None else camera._replace(baseline=simulation.baseline)
 
 
 def _structure(simulation: SimulationConfig, rng: np.random.Generator) -> Structure:

@@ -11,16 +11,18 @@ from __future__ import annotations
 import csv
 import json
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from model.commands.hyperparameters import config_file, config_of, settings
+
 if TYPE_CHECKING:
     from model.checkpoint import EpochRecord, Progress
-    from model.config import Scalar, TrainConfig
+    from model.config import TrainConfig
     from model.training import Trained
 
 INTERRUPTED = 130
@@ -29,13 +31,8 @@ INTERRUPTED = 130
 
 @click.command()
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the training.")
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='JSON object of hyperparameters: {"model.depth": 2}.',
-)
-@click.option("--set", "given", multiple=True, metavar="PATH=VALUE", help="One hyperparameter; comes before --config.")
+@config_file
+@settings
 def train(out: Path, file: Path | None, given: tuple[str, ...]) -> None:
     """Train one network outside any sweep into the folder OUT.
 
@@ -50,7 +47,7 @@ def train(out: Path, file: Path | None, given: tuple[str, ...]) -> None:
     from model.errors import DivergedError, InputError, StoppedError
 
     try:
-        config = _config({**_read(file), **dict(map(_pair, given))})
+        config = config_of(file, given)
         _claim(out, config)
         trained = _train(out, config)
     except (InputError, DivergedError) as error:
@@ -80,19 +77,6 @@ def _write(out: Path, config: TrainConfig, trained: Trained) -> None:
     click.echo(json.dumps(summary["scores"], indent=2))
 
 
-def _config(values: Mapping[str, Scalar]) -> TrainConfig:
-    from pydantic import ValidationError
-
-    from model.config import resolve
-    from model.errors import InputError
-
-    try:
-        return resolve(values)
-    except ValidationError as error:
-        found = (f"{'.'.join(map(str, record['loc']))}: {record['msg']}" for record in error.errors())
-        raise InputError("; ".join(found)) from error
-
-
 def _claim(out: Path, config: TrainConfig) -> None:
     """Note in the folder what it trains; refuse one that trains something else."""
     from model.config import flatten
@@ -104,31 +88,6 @@ def _claim(out: Path, config: TrainConfig) -> None:
         raise InputError(f"{out} holds a training with another {differing}; choose another folder, or remove it")
     out.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps(values, indent=2))
-
-
-def _read(file: Path | None) -> dict[str, Scalar]:
-    from model.errors import InputError
-
-    try:
-        values = json.loads(file.read_text()) if file else {}
-    except ValueError as error:
-        raise InputError(f"{file} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise InputError(f'{file} holds no object of hyperparameters; expected {{"model.depth": 2, …}}')
-    return values
-
-
-def _pair(text: str) -> tuple[str, Scalar]:
-    """The path and the value of `PATH=VALUE`; a value that is no JSON is text."""
-    from model.errors import InputError
-
-    path, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--set {text}: expected PATH=VALUE, such as model.depth=2")
-    try:
-        return path, json.loads(value)
-    except ValueError:
-        return path, value
 
 
 def _until_interrupted() -> Callable[[], None]:

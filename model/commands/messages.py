@@ -10,6 +10,11 @@ import click
 INPUT_REFUSED = 2
 """Exit code where the input cannot be used."""
 
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+pixel_nm_option = click.option(
+    "--pixel-nm", default=100.0, show_default=True, type=click.FloatRange(20, 500), help="Edge of a pixel, nm."
+)
+
 
 def refuse(sentence: str, as_json: bool) -> NoReturn:
     """End with a sentence on stderr, and as an object on stdout where JSON was asked for."""
@@ -21,7 +26,8 @@ def refuse(sentence: str, as_json: bool) -> NoReturn:
 
 def listing(values: dict[str, Any]) -> str:
     """A line for each value."""
-    return "\n".join(f"{name:<14}{_text(value)}" for name, value in values.items())
+    width = max(14, *(len(name) + 2 for name in values))
+    return "\n".join(f"{name:<{width}}{_text(value)}" for name, value in values.items())
 
 
 def _text(value: Any) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from model.camera import CAMERAS
+from model.camera import CAMERAS, Camera
 from model.config import SimulationConfig
-from model.curation import measured_snr, reflected, signal_to_noise, simulated_snr
+from model.curation import measured_snr, neighbours_light, reflected, signal_to_noise, simulated_snr
 from model.emitters import Emitters
-from model.optics import Optics, central_share
+from model.optics import Optics, Widths, central_share
 from model.psf import render
 from model.scene import typical_scene
 from model.simulator import simulate_movie
@@ -114,3 +117,52 @@ def test_reflection_does_not_repeat_the_ends() -> None:
     assert reflected(np.arange(-3, 7), 4).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
     assert reflected(np.arange(-2, 3), 1).tolist() == [0] * 5
     assert reflected(np.arange(-2, 4), 2).tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_the_snr_of_summed_exposures_has_all_backgrounds_reads_and_spurious_charges() -> None:
+    camera = CAMERAS["emccd"]
+    single = signal_to_noise(np.array([900.0]), 20.0, 0.125, camera)
+    five = signal_to_noise(np.array([900.0]), 5 * 20.0, 0.125, camera, sums=5)
+    signal = 0.9 * 900 * 0.125
+    read = 74.4 / 300
+    assert five[0] == pytest.approx(signal / np.sqrt(2 * (signal + 0.9 * 100 + 5 * 0.002) + 5 * read**2))
+    assert single[0] == pytest.approx(signal / np.sqrt(2 * (signal + 0.9 * 20 + 0.002) + read**2))
+
+
+emitter_rows = st.integers(1, 8).flatmap(
+    lambda rows: st.tuples(
+        *(
+            arrays(np.float64, rows, elements=st.floats(low, high))
+            for low, high in ((0, 11.9), (0, 11.9), (1, 5000), (0.8, 2.0), (0.8, 2.0))
+        ),
+        arrays(np.int64, rows, elements=st.integers(0, 1)),
+    )
+)
+
+
+@settings(deadline=None)
+@given(emitter_rows)
+def test_the_light_of_neighbours_is_what_rendering_all_but_oneself_gives(columns: tuple[np.ndarray, ...]) -> None:
+    x, y, photons, sigma_x, sigma_y, frame = columns
+    order = np.argsort(frame, kind="stable")
+    rows, widths = Emitters.of(frame, x, y, photons), Widths(sigma_x[order], sigma_y[order])
+    found = neighbours_light(rows, widths)
+    for index in range(rows.rows):
+        others = np.arange(rows.rows) != index
+        light = render(rows.select(others), (2, 12, 12), widths.select(others))
+        at = (rows.frame[index], int(rows.y_px[index]), int(rows.x_px[index]))
+        assert found[index] == pytest.approx(light[at], abs=1e-3 * photons.sum())
+
+
+@given(st.floats(1, 1e5), st.floats(1, 1e5), st.floats(0, 500), st.floats(0, 500), st.integers(1, 10))
+def test_snr_grows_with_photons_and_falls_with_background_and_sums(
+    few: float, more: float, low: float, high: float, sums: int
+) -> None:
+    for camera in CAMERAS.values():
+        assert _snr(few, low, camera) <= _snr(few + more, low, camera)
+        assert _snr(few, low + high, camera) <= _snr(few, low, camera)
+        assert _snr(few, low, camera, sums) <= _snr(few, low, camera)
+
+
+def _snr(photons: float, background: float, camera: Camera, sums: int = 1) -> float:
+    return float(signal_to_noise(np.array([photons]), background, 0.125, camera, sums)[0])

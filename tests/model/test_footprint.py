@@ -203,6 +203,9 @@ COUNTED = {
 """Another value of every field that a simulated run's memory depends on."""
 
 UNCOUNTED = {
+    "data.bin_gap_frames": 30,
+    "data.bin_offsets": "permuted",
+    "data.binning": "bin5",
     "data.clip": "scale-only",
     "data.high_percentile": 95.0,
     "data.low_percentile": 1.0,
@@ -237,7 +240,9 @@ UNCOUNTED = {
     "simulation.background_max": 200.0,
     "simulation.background_min": 10.0,
     "simulation.background_perlin": 0.2,
+    "simulation.baseline": 200.0,
     "simulation.camera": "scmos",
+    "simulation.counts_per_electron": 3.0,
     "simulation.camera_factor": 2.0,
     "simulation.density_min_per_um2": 0.1,
     "simulation.mean_on_frames": 4.0,

@@ -55,6 +55,21 @@ def test_the_digest_follows_the_content_of_both_files_and_not_their_place(
     assert len(before) == 64
 
 
+def test_the_digest_of_a_folder_and_of_described_pixels_follows_all_their_files(table: Path, tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 999, (6, 20, 30)).astype(np.uint16)
+    (tmp_path / "frames").mkdir()
+    for number, frame in enumerate(frames):
+        write_movie(tmp_path / "frames" / f"{number}.tif", frame[None], 100.0)
+    frames.astype(">u2").tofile(tmp_path / "m.dax")
+    told = "frame dimensions = 30 x 20\nnumber of frames = 6\n"
+    (tmp_path / "m.inf").write_text(told)
+    before = [check_inputs(tmp_path / name, table, 100.0).digest for name in ("frames", "m.dax")]
+    write_movie(tmp_path / "frames" / "3.tif", frames[:1], 100.0)
+    (tmp_path / "m.inf").write_text(told + "binning = 1 x 1\n")
+    after = [check_inputs(tmp_path / name, table, 100.0).digest for name in ("frames", "m.dax")]
+    assert len({*before, *after}) == 4
+
+
 def test_another_pixel_size_in_the_file_is_noted_and_not_refused(movie: Path, table: Path) -> None:
     assert "states 100 nm" in check_inputs(movie, table, 160.0).notes[0]
 

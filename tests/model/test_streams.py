@@ -154,7 +154,7 @@ def test_the_real_movie_gives_patches(test_data: Path) -> None:
         pixel_nm=133.0,
     )
     training, validation = load_experimental(data)
-    patches = experimental_stream(lambda _: training, TrainConfig(data=data)).take(0, 256)
+    patches = experimental_stream(training, TrainConfig(data=data)).take(0, 256)
     assert patches.x.shape == (256, 3, 32, 32)
     assert 0 < patches.y.sum() < 256
     assert tiles(validation, TrainConfig(data=data), 99).y.sum() == 3

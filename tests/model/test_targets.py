@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.emitters import Emitters
-from model.targets import build_targets, count_map
+from model.targets import LowSnr, build_targets, count_map
 
 SHAPE = (2, 8, 8)
 
@@ -77,3 +79,37 @@ def test_weak_emitters_in_a_corner_reach_no_other_side() -> None:
     _, weights = build_targets(weak_at(0.5, 7.5), SHAPE, "ignore", 2.0)
     assert (weights == 0).sum() == 4
     assert (weights[0, 6:, :2] == 0).all()
+
+
+rows = st.lists(st.tuples(st.integers(0, 1), st.floats(-1, 9), st.floats(-1, 9), st.floats(0, 6)), max_size=25)
+some_emitters = rows.map(
+    lambda rows: Emitters.of(*([row[column] for row in rows] for column in range(3)), 1.0, [row[3] for row in rows])
+)
+
+
+@given(some_emitters, st.sampled_from(["ignore", "background", "soft"]), st.sampled_from([0.0, 2.0, 3.0]))
+def test_reliable_emitters_are_always_counted_at_full_weight(emitters: Emitters, low_snr: LowSnr, least: float) -> None:
+    counts, weights = build_targets(emitters, SHAPE, low_snr, least)
+    reliable = count_map(emitters.select(emitters.snr >= least), SHAPE)
+    assert (weights[reliable > 0] == 1).all()
+    assert (counts >= reliable).all()
+    assert ((counts == reliable) | (low_snr == "soft")).all()
+
+
+@given(some_emitters, st.sampled_from(["ignore", "background", "soft"]))
+def test_weights_are_full_wherever_no_weak_emitter_is_near(emitters: Emitters, low_snr: LowSnr) -> None:
+    _, weights = build_targets(emitters, SHAPE, low_snr, 2.0)
+    near = np.zeros(SHAPE, bool)
+    weak = emitters.select((emitters.snr < 2.0) & emitters.inside(SHAPE))
+    for frame, x, y in zip(weak.frame, weak.x_px.astype(int), weak.y_px.astype(int), strict=True):
+        near[frame, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = True
+    assert (weights[~near] == 1).all()
+    assert ((weights >= 0) & (weights <= 1)).all()
+    assert (weights == 1).all() or low_snr != "background"
+
+
+@given(some_emitters)
+def test_without_a_threshold_nothing_is_left_out_whatever_becomes_of_weak_ones(emitters: Emitters) -> None:
+    maps = [build_targets(emitters, SHAPE, low_snr, 0.0) for low_snr in ("ignore", "background", "soft")]
+    assert all((each.weights == 1).all() for each in maps)
+    assert all((each.counts == count_map(emitters, SHAPE)).all() for each in maps)
