@@ -96,7 +96,8 @@ def explain(run: str, as_json: bool) -> None:
 @cli.command()
 @_device
 @click.option("--now", is_flag=True, help="Let runs checkpoint and go back to the queue, instead of finishing them.")
-def drain(device: str | None, now: bool) -> None:
+@_json
+def drain(device: str | None, now: bool, as_json: bool) -> None:
     """Let workers leave a device, or all: nothing starts there until `balancer resume`.
 
     DEVICE is a name as in `balancer status`, a UUID, or the beginning of one; none means all. Runs that are there are
@@ -107,19 +108,22 @@ def drain(device: str | None, now: bool) -> None:
       balancer drain GPU-8f3a --now
       balancer drain
     """
-    _print("\n".join(_backend().drain(device, now=now)["lines"]))
+    answer = _backend().drain(device, now=now)
+    _print(json.dumps(answer) if as_json else "\n".join(answer["lines"]))
 
 
 @cli.command()
 @_device
-def resume(device: str | None) -> None:
+@_json
+def resume(device: str | None, as_json: bool) -> None:
     """Use a device again, or all, whether it was drained or is quarantined because its runs kept dying.
 
     \b
       balancer resume gpu0
       balancer resume
     """
-    _print("\n".join(_backend().reopen(device)["lines"]))
+    answer = _backend().reopen(device)
+    _print(json.dumps(answer) if as_json else "\n".join(answer["lines"]))
 
 
 @cli.command()
@@ -167,7 +171,9 @@ def main() -> None:
 def _backend() -> Backend:
     from orchestrator.backends.choice import backend_of
 
-    return backend_of(from_environment())
+    backend = backend_of(from_environment())
+    click.get_current_context().call_on_close(backend.close)
+    return backend
 
 
 def _in_colour() -> bool:

@@ -14,7 +14,7 @@ from tests.engine import needs_engine
 def installation() -> Iterator[Installation]:
     """One installation for all of these tests, from nothing; afterwards nothing of it may be left."""
     needs_engine()
-    installation = Installation(settings={"HDSMLM_IDLE_WORKER_S": "5"})
+    installation = Installation(settings={"HDSMLM_IDLE_WORKER_S": "10"})
     try:
         installation.up()
         yield installation

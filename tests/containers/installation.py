@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,8 +58,11 @@ class Installation:
 
     def submit(self, space: Path) -> str:
         """Submit a file as the README says."""
-        folder = ["--volume", f"{space.parent}:/spaces:ro"]
-        return self.compose("run", "--rm", "-T", *folder, "orchestrator", "submit", f"/spaces/{space.name}")
+        with tempfile.TemporaryDirectory(prefix="hdsmlm-spaces-") as folder:
+            Path(folder).chmod(0o755)
+            shutil.copy(space, folder)
+            shared = ["--volume", f"{folder}:/spaces:ro"]
+            return self.compose("run", "--rm", "-T", *shared, "orchestrator", "submit", f"/spaces/{space.name}")
 
     def status(self, sweep: str) -> dict[str, Any]:
         return dict(json.loads(self.call("orchestrator", "status", sweep, "--json")))
@@ -115,7 +120,8 @@ class Installation:
 
     def _environment(self) -> dict[str, str]:
         ports = {"MLFLOW_PORT": str(self.mlflow_port), "ORCHESTRATOR_PORT": str(self.api_port)}
-        return {**ports, "COMPOSE_PROJECT_NAME": self.project, **self.settings}
+        images = {f"HDSMLM_{name.upper()}_IMAGE": f"hdsmlm/{name}:test" for name in ("control", "mlflow", "worker")}
+        return {**ports, **images, "COMPOSE_PROJECT_NAME": self.project, **self.settings}
 
 
 def kill_container(container: str) -> None:

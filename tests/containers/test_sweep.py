@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.containers.installation import Installation
 from tests.e2e.installation import wait_for
-from tests.engine import ROOT
 
 
 def test_a_sweep_that_is_submitted_completes_in_containers_of_workers(installation: Installation, space: Path) -> None:
@@ -28,8 +27,8 @@ def test_submitting_a_file_again_queues_nothing(installation: Installation, spac
 
 
 def test_what_ships_can_be_planned_where_it_is_submitted_from(installation: Installation) -> None:
-    for space in (ROOT / "search_spaces").glob("*.yaml"):
-        assert "runs" in installation.call("orchestrator", "plan", f"/search_spaces/{space.name}", "--json")
+    for name in ("quickstart", "wolf"):
+        assert "runs" in installation.call("orchestrator", "plan", f"/search_spaces/{name}.yaml", "--json")
 
 
 def test_the_doctor_finds_everything_well(installation: Installation) -> None:

@@ -122,7 +122,7 @@ def test_hindsight_sees_what_the_balancer_saw(daemon: Daemon, launcher: FakeLaun
     for ghost in launcher.ghosts.values():
         ghost.ready()
     steps(daemon)
-    daemon.observer.refresh(daemon.leases.workers())
+    daemon.observer.refresh({run.run_id: run for run in daemon.ledger.runs("s") if run.token})
     (now, _), seen = daemon.observer.look(daemon.leases.workers(), daemon._world), snapshot_of(daemon)
     recalled = Hindsight(daemon.ledger, seen).recall()
     assert recalled.devices == now.devices
@@ -185,7 +185,7 @@ def test_a_run_that_waits_after_a_failure_says_until_when(daemon: Daemon, launch
     ghost, run = under_way(daemon, launcher)
     ghost.say(ReportKind.FAILED, "a", run.token, failure=FailureClass.OOM, signature="oom", message="too small")
     steps(daemon)
-    daemon.ledger.note("a", {"not_before": time.time() + 100})
+    daemon.ledger.note({"a": {"not_before": time.time() + 100}})
     queue = inquire(daemon.ledger, "a")["queue"]
     assert queue["runs_before"] is None
     assert queue["retry_at"] > time.time()
