@@ -37,6 +37,8 @@ SCENE_FRAMES, SCENE_PX = 10, 48
 """Size of a validation scene."""
 CALIBRATION_MOVIES, CALIBRATION_STEP = 24, 3
 """So many movies calibrate, by every third pixel."""
+THRESHOLD_MOVIES = 40
+"""So many choose the threshold."""
 RADII_NM = (100.0, 250.0)
 """Radii within which the threshold shall do well, and the first one is that of the error."""
 
@@ -72,7 +74,7 @@ def make_card(network: keras.Model, config: TrainConfig, movie: LabelledMovie, s
     seen = [_see(network, each, config) for each in _movies(config, movie, scenes)]
     mapped = [each.mapped for each in seen]
     criterion = Criterion(snr_threshold=config.data.snr_threshold)
-    threshold = choose_threshold(mapped, RADII_NM, criterion)
+    threshold = choose_threshold(mapped[:THRESHOLD_MOVIES], RADII_NM, criterion)
     known = len(seen) >= LEAST_MOVIES
     return Card(
         reading=Reading.of(config),
