@@ -63,6 +63,20 @@ def test_a_path_may_stand_nowhere_else_either(ledger: Ledger, client: httpx.Clie
     assert (answer.status_code, "expected a path inside the data folder" in answer.json()["error"]) == (422, True)
 
 
+def test_a_parent_network_must_be_in_the_data_folder_too(
+    client: httpx.Client, settings: Settings, tmp_path: Path
+) -> None:
+    assert settings.data is not None
+    (tmp_path / "secret.keras").write_text("secret")
+    (settings.data / "link.keras").symlink_to(tmp_path / "secret.keras")
+    text = "name: fine\nmetric: {{name: val_f1}}\nbase: {{training.init_from: {}}}\n"
+    expected = {"/etc/passwd": "inside the data folder", "link.keras": "through a link", "none.keras": "does not exist"}
+    for path, said in expected.items():
+        answer = client.post("/v1/plan", json={"text": text.format(path)})
+        assert (answer.status_code, said in answer.json()["error"]) == (422, True), answer.text
+    assert client.post("/v1/plan", json={"text": text.format("runs:/0123abc")}).status_code == 200
+
+
 def test_a_link_that_leads_out_of_the_data_folder_is_refused(
     ledger: Ledger, client: httpx.Client, settings: Settings, tmp_path: Path
 ) -> None:
