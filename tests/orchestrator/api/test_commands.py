@@ -82,7 +82,7 @@ def long_ago(inhabited: Ledger) -> Ledger:
     seen = json.loads(inhabited.redis.get(SNAPSHOT))
     inhabited.redis.set(SNAPSHOT, json.dumps(seen | {"at": seen["at"] - 3 * 3600 - 600}))
     inhabited.move("b" * 16, RunState.CANCELLED)
-    inhabited.note(RUN, {"metrics": '{"val_f1": 0.5, "loss": NaN}', "epoch": 1})
+    inhabited.note({RUN: {"metrics": '{"val_f1": 0.5, "loss": NaN}', "epoch": 1}})
     return inhabited
 
 
