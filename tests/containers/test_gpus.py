@@ -44,8 +44,9 @@ def machine(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     )
     try:
         machine.compose("build")
-        control = "CONTROL_IMAGE=hdsmlm/control:test"
-        docker("build", "--tag", "hdsmlm/ghost:test", "--build-arg", control, "--file", _GHOST, ".")
+        arguments = {"CONTROL_IMAGE": "hdsmlm/control:test", STATE: str(fleet.folder / "state")}
+        given = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
+        docker("build", "--tag", "hdsmlm/ghost:test", *given, "--file", _GHOST, ".")
         machine.up()
         yield machine
     finally:
