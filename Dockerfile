@@ -64,7 +64,7 @@ LABEL org.opencontainers.image.title="HD-SMLM control plane" \
       org.opencontainers.image.revision="${REVISION}"
 ENV HDSMLM_HOME=/var/lib/hdsmlm \
     HDSMLM_REVISION="${REVISION}"
-USER hdsmlm
+USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["orchestrator", "doctor", "redis"]
 ENTRYPOINT ["orchestrator"]
 CMD ["--help"]
@@ -76,7 +76,7 @@ LABEL org.opencontainers.image.title="MLflow server of HD-SMLM" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
     MLFLOW_DISABLE_TELEMETRY=true
-USER hdsmlm
+USER 10001:10001
 EXPOSE 5000
 HEALTHCHECK --interval=5s --timeout=5s --start-period=90s \
   CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:5000/health', timeout=4)"]
@@ -98,7 +98,8 @@ LABEL org.opencontainers.image.title="HD-SMLM worker" \
 ENV HDSMLM_HOME=/var/lib/hdsmlm \
     XDG_CACHE_HOME=/cache \
     CUDA_CACHE_PATH=/cache/cuda \
-    MPLCONFIGDIR=/cache/matplotlib
-USER hdsmlm
+    MPLCONFIGDIR=/cache/matplotlib \
+    HDSMLM_CACHE=/cache/movies
+USER 10001:10001
 HEALTHCHECK NONE
 ENTRYPOINT ["worker"]

@@ -5,7 +5,7 @@ UV     := $(VENV)/bin/uv
 READY  := $(VENV)/.ready
 TORCH  ?= torch
 
-.PHONY: quickstart test test-backends check fmt bench down lock clean
+.PHONY: quickstart test test-containers test-backends check fmt bench down lock clean
 .DEFAULT_GOAL := quickstart
 
 $(READY): requirements.lock pyproject.toml
@@ -20,7 +20,10 @@ quickstart: $(READY)  ## set everything up and train a small grid to its leaderb
 	$(VENV)/bin/orchestrator run search_spaces/quickstart.yaml
 
 test: $(READY)  ## set everything up and run the tests
-	$(VENV)/bin/python -m pytest --cov=orchestrator --cov=worker --cov=model --cov-report=term:skip-covered
+	$(VENV)/bin/python -m pytest --ignore tests/containers --cov=orchestrator --cov=worker --cov=model --cov-report=term:skip-covered
+
+test-containers: $(READY)  ## the system in containers, on a real Docker Engine, its pages in Chromium
+	$(VENV)/bin/python -m pytest tests/containers
 
 test-backends: $(READY)  ## the same network on TensorFlow, JAX and PyTorch; PyTorch is several GB and comes into .torch
 	$(UV) pip install --quiet --python $(VENV)/bin/python --target .torch --constraint requirements.lock $(TORCH)

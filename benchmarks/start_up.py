@@ -111,7 +111,7 @@ def install(ledger: Ledger) -> None:
     for size in range(15):
         observer.experience.finished(f"signature-{size}", MODEL, 2700 + 1450 * size, 0.0011)
     workers = leases.workers()
-    observer.refresh(workers)
+    observer.refresh(ledger.runs_by_id(worker.run_id for worker in workers if worker.run_id))
     launched = {one.worker_id: Launched(one.worker_id, 0, (_pid(one),)) for one in workers}
     world = World(tuple(readings(workers)), launched)
     observation, _ = observer.look(workers, world)

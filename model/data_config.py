@@ -72,9 +72,10 @@ class SimulationConfig(Group):
     """Gain, electrons per count, read noise and baseline of a movie differ from the preset's up to so many times."""
     pixel_maps: bool = False
     """Whether gain, read noise and baseline vary from pixel to pixel, as on an sCMOS sensor."""
-    structure: Literal["uniform", "filaments", "rings", "clusters", "mixed"] = "mixed"
-    """How emitters lie: anywhere, along filaments, on rings, in clusters; `mixed`: half of the movies uniform, half
-    one of the three others."""
+    structure: Literal["uniform", "filaments", "rings", "clusters", "half_filaments", "mixed"] = "mixed"
+    """How emitters lie: anywhere, along filaments, on rings, in clusters; `half_filaments`: half of the movies uniform,
+    half filaments; `mixed`: half uniform, half one of the three others. Rings and clusters of a dense movie put many
+    emitters into one spot, so a network that was trained on them takes a bright spot for several."""
     density_min_per_um2: Annotated[float, Field(gt=0, le=20)] = 0.2
     """Lowest mean density of shining emitters per frame and um²; drawn log-uniformly."""
     density_max_per_um2: Annotated[float, Field(gt=0, le=20)] = 4.0

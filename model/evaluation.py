@@ -1,4 +1,4 @@
-"""A trained network, judged: the threshold is chosen on validation data, then validation and test movie are scored.
+"""A trained network, judged: calibrated, its threshold chosen on validation data, and scored on held-out movies.
 
 The decoder's threshold τ is chosen on movies of all densities that the run trains with (`model.validation`); the
 held-out test movie is scored with it, once. Beside each score stand its control with shuffled frames, the score that
@@ -20,7 +20,7 @@ from model.emitters import LabelledMovie
 from model.scoring.controls import shuffled
 from model.scoring.scores import Scores, score
 from model.scoring.verdicts import Criterion, Judged, Rule
-from model.validation import make_card, predict_movie
+from model.validation import calibrate, make_card, predict_movie
 
 CONTROL_SEED = 0
 """Seed of the number by which the control moves the frames; the same in every run, so that runs can be compared."""
@@ -50,7 +50,8 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(model: keras.Model, config: TrainConfig, datasets: Datasets) -> Evaluation:
-    """Make the network's card and score validation and test movie."""
+    """Calibrate the network, make its card, and score validation and test movie."""
+    calibrate(model, config, datasets.validation_movie, _scenes(config))
     card = make_card(model, config, datasets.validation_movie, _scenes(config))
 
     def judged(movie: LabelledMovie) -> Judged:

@@ -77,11 +77,11 @@ def draw_scene(simulation: SimulationConfig, pixel_nm: float, rng: np.random.Gen
 def typical_scene(simulation: SimulationConfig, pixel_nm: float, density_per_um2: float) -> Scene:
     """The scene in the middle of a config's ranges, at a given density.
 
-    `mixed` structures become uniform and `mixed` cameras the EMCCD.
+    Structures that differ between movies become uniform and `mixed` cameras the EMCCD.
     """
     kinetics = kinetics_of(simulation)
     return Scene(
-        structure="uniform" if simulation.structure == "mixed" else simulation.structure,
+        structure=_alike(simulation) or "uniform",
         camera=camera_of(simulation),
         density_per_um2=density_per_um2,
         photons=simulation.photons,
@@ -121,9 +121,16 @@ def _calibrated(camera: Camera, simulation: SimulationConfig) -> Camera:
 
 
 def _structure(simulation: SimulationConfig, rng: np.random.Generator) -> Structure:
-    if simulation.structure != "mixed":
-        return simulation.structure
-    return "uniform" if rng.random() < 0.5 else STRUCTURED[rng.integers(len(STRUCTURED))]
+    if alike := _alike(simulation):
+        return alike
+    others: tuple[Structure, ...] = STRUCTURED if simulation.structure == "mixed" else ("filaments",)
+    return "uniform" if rng.random() < 0.5 else others[rng.integers(len(others))]
+
+
+def _alike(simulation: SimulationConfig) -> Structure | None:
+    """What all movies show; none where they differ."""
+    structure = simulation.structure
+    return None if structure == "mixed" or structure == "half_filaments" else structure  # noqa: PLR1714  (for mypy)
 
 
 def _factor(most: float, rng: np.random.Generator) -> float:

@@ -113,10 +113,10 @@ def create_channels(path: Path, shape: tuple[int, ...], names: Sequence[str], pi
     )
 
 
-def channels_place(path: Path) -> tuple[int, tuple[int, ...]]:
-    """Where in such a file the first pixel lies, and its Y and X."""
+def channels_offset(path: Path) -> int:
+    """Where in such a file the first pixel lies, bytes."""
     with tifffile.TiffFile(path) as file:
-        return int(file.series[0].dataoffset), file.series[0].shape[-2:]
+        return int(file.series[0].dataoffset)
 
 
 def _tiff(path: Path, handle: BinaryIO) -> Any:

@@ -79,13 +79,14 @@ def _write(out: Path, config: TrainConfig, trained: Trained) -> None:
 
 def _claim(out: Path, config: TrainConfig) -> None:
     """Note in the folder what it trains; refuse one that trains something else."""
-    from model.config import flatten
+    from model.config import flatten, resolve
     from model.errors import InputError
 
     note, values = out / "config.json", flatten(config)
-    if note.exists() and (found := json.loads(note.read_text())) != values:
-        differing = ", ".join(path for path in values if found.get(path) != values[path])
-        raise InputError(f"{out} holds a training with another {differing}; choose another folder, or remove it")
+    if note.exists():
+        found = flatten(resolve(json.loads(note.read_text())))
+        if differing := ", ".join(path for path in values if found[path] != values[path]):
+            raise InputError(f"{out} holds a training with another {differing}; choose another folder, or remove it")
     out.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps(values, indent=2))
 

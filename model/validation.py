@@ -1,21 +1,23 @@
 """What is learned of a trained network before it is handed out: its card.
 
 Movies are drawn from the same ranges as its training data, but with seeds that training never uses, and densities as
-they come; a run on real data validates on blocks of its validation movie. On them the threshold of the decoder is
-chosen, the error of its localisations measured, and the traits of what it is at home with.
+they come; a run on real data validates on blocks of its validation movie. On them the network is calibrated, the
+threshold of the decoder chosen, the error of its localisations measured, and the traits of what it is at home with.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from model.calibration import Scaling, fit_scaling
 from model.card import Card
-from model.config import TrainConfig
+from model.config import CLASSES, TrainConfig
 from model.decoding.peeling import expected_counts, peel
 from model.decoding.thresholds import Mapped, choose_threshold
 from model.domain import LEAST_MOVIES, Domain, measured
@@ -27,11 +29,16 @@ from model.scoring.matching import match
 from model.scoring.verdicts import Criterion
 from model.simulator import simulate_movie
 from model.streams import Purpose
+from model.targets import build_targets
 
 Floats = NDArray[np.float64]
 
 SCENE_FRAMES, SCENE_PX = 10, 48
 """Size of a validation scene."""
+CALIBRATION_MOVIES, CALIBRATION_STEP = 24, 3
+"""So many movies calibrate, by every third pixel."""
+THRESHOLD_MOVIES = 40
+"""So many choose the threshold."""
 RADII_NM = (100.0, 250.0)
 """Radii within which the threshold shall do well, and the first one is that of the error."""
 
@@ -41,6 +48,18 @@ class _Seen(NamedTuple):
 
     mapped: Mapped
     traits: Floats
+
+
+def calibrate(network: keras.Model, config: TrainConfig, movie: LabelledMovie, scenes: int) -> Scaling:
+    """Make a network's probabilities true on validation movies, in its weights; how that changed them.
+
+    Pixels that the loss ignores are ignored here too.
+    """
+    movies = itertools.islice(_movies(config, movie, scenes), CALIBRATION_MOVIES)
+    pixels = [_pixels(network, each, config) for each in movies]
+    scaling = fit_scaling(*(np.concatenate(parts) for parts in zip(*pixels, strict=True)))
+    scaling.apply_to(network)
+    return scaling
 
 
 def make_card(network: keras.Model, config: TrainConfig, movie: LabelledMovie, scenes: int) -> Card:
@@ -55,7 +74,7 @@ def make_card(network: keras.Model, config: TrainConfig, movie: LabelledMovie, s
     seen = [_see(network, each, config) for each in _movies(config, movie, scenes)]
     mapped = [each.mapped for each in seen]
     criterion = Criterion(snr_threshold=config.data.snr_threshold)
-    threshold = choose_threshold(mapped, RADII_NM, criterion)
+    threshold = choose_threshold(mapped[:THRESHOLD_MOVIES], RADII_NM, criterion)
     known = len(seen) >= LEAST_MOVIES
     return Card(
         reading=Reading.of(config),
@@ -90,6 +109,15 @@ def _see(network: keras.Model, movie: LabelledMovie, config: TrainConfig) -> _Se
     scaled = normalise(movie.frames, _intensities(movie, config), config.data.clip)
     expected = expected_counts(probability).astype(np.float32)
     return _Seen(Mapped(movie, expected), measured(scaled, probability))
+
+
+def _pixels(network: keras.Model, movie: LabelledMovie, config: TrainConfig) -> tuple[NDArray[Any], ...]:
+    """Probabilities (N, 4), classes (N,) and weights (N,) of some of a movie's pixels, evenly spread."""
+    data, (frames, height, width) = config.data, movie.frames.shape
+    targets = build_targets(movie.emitters, (frames, height, width), data.low_snr, data.snr_threshold)
+    probability = predict_movie(network, movie, config)
+    step = slice(None, None, CALIBRATION_STEP)
+    return probability.reshape(-1, CLASSES)[step], targets.counts.ravel()[step], targets.weights.ravel()[step]
 
 
 def _intensities(movie: LabelledMovie, config: TrainConfig) -> Intensities:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from orchestrator.errors import ServiceError
 from orchestrator.settings import Settings
@@ -26,6 +27,12 @@ def redis_socket(home: Path) -> Path:
 def redis_url(settings: Settings) -> str:
     """Address of the ledger's Redis."""
     return settings.redis_url or f"unix://{redis_socket(settings.home)}"
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown."""
+    parts = urlsplit(url)
+    return url if parts.password is None else url.replace(f":{parts.password}@", ":…@", 1)
 
 
 def mlflow_url(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator import services_cli
 from orchestrator.entry import run as run_command
 
 if TYPE_CHECKING:
@@ -56,47 +57,6 @@ def run(file: Path) -> None:
     from orchestrator.settings import from_environment
 
     raise SystemExit(run_there(_backend(), source) if from_environment().api.url else run_here(source))
-
-
-@cli.command()
-def up() -> None:
-    """Start Redis, MLflow and the balancer in the background, where they do not run already."""
-    _only_here("up")
-    from orchestrator.commands.session import open_up
-
-    session = open_up()
-    click.echo(f"started: {', '.join(session.started) or 'nothing, all was up'}")
-    click.echo(f"MLflow: {session.mlflow} (takes some 20 s to answer after a start)")
-
-
-@cli.command()
-def down() -> None:
-    """Let runs checkpoint and go back to the queue, then stop the services."""
-    _only_here("down")
-    from orchestrator.commands.session import close_down
-    from orchestrator.settings import from_environment
-
-    stopped = close_down(from_environment())
-    click.echo(f"stopped: {', '.join(stopped) or 'nothing was up'}")
-
-
-@cli.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8642, show_default=True, type=click.IntRange(0, 65535))
-def serve(host: str, port: int) -> None:
-    """Answer other machines over HTTP until SIGTERM: what these commands do, metrics, events as they happen.
-
-    Callers show a token: ORCHESTRATOR_TOKEN, or what is in ORCHESTRATOR_TOKEN_FILE, or one that is made here and kept
-    in the home folder. The connection is not encrypted; off this machine, put an SSH tunnel or a TLS proxy before it.
-
-    \b
-      ssh -L 8642:127.0.0.1:8642 server
-      ORCHESTRATOR_URL=http://127.0.0.1:8642 ORCHESTRATOR_TOKEN_FILE=token orchestrator status
-    """
-    from orchestrator.api.service import serve as answer
-    from orchestrator.settings import from_environment
-
-    answer(from_environment(), host, port)
 
 
 @cli.command()
@@ -185,33 +145,6 @@ def retry(sweep: str, runs: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.argument("checks", nargs=-1)
-@_json
-def doctor(checks: tuple[str, ...], as_json: bool) -> None:
-    """Look the installation over, or only the parts named, and say what to do about what is wrong."""
-    from orchestrator.deployment.doctor import examine
-    from orchestrator.settings import from_environment
-
-    found = list(examine(from_environment(), checks))
-    if as_json:
-        click.echo(json.dumps([finding._asdict() for finding in found]))
-    else:
-        click.echo("\n".join(f"{'well ' if one.is_well else 'WRONG'}  {one.name:<9} {one.message}" for one in found))
-    raise SystemExit(not all(finding.is_well for finding in found))
-
-
-@cli.command(hidden=True)
-@click.argument("control", type=click.Path(path_type=Path))
-@click.argument("workers", type=click.Path(path_type=Path))
-@click.argument("database", type=click.Path(path_type=Path))
-def make_secrets(control: Path, workers: Path, database: Path) -> None:
-    """Make the passwords of an installation in containers, where there are none yet, in three folders."""
-    from orchestrator.deployment.passwords import make_secrets as make
-
-    click.echo(f"made: {', '.join(make(control, workers, database)) or 'nothing, all was there'}")
-
-
-@cli.command()
 def schema() -> None:
     """Print the JSON Schema of search spaces, for editors."""
     from orchestrator.search_space.loading import json_schema
@@ -230,6 +163,10 @@ def completion(shell: str) -> None:
         click.echo(maker(cli, {}, "orchestrator", "_ORCHESTRATOR_COMPLETE").source())
 
 
+for command in (services_cli.up, services_cli.down, services_cli.serve, services_cli.doctor, services_cli.make_secrets):
+    cli.add_command(command)
+
+
 def main() -> None:
     """Entry point."""
     run_command(cli)
@@ -245,14 +182,9 @@ def _backend() -> Backend:
     from orchestrator.backends.choice import backend_of
     from orchestrator.settings import from_environment
 
-    return backend_of(from_environment())
-
-
-def _only_here(command: str) -> None:
-    from orchestrator.backends.choice import only_here
-    from orchestrator.settings import from_environment
-
-    only_here(from_environment(), command)
+    backend = backend_of(from_environment())
+    click.get_current_context().call_on_close(backend.close)
+    return backend
 
 
 def _steer(action: Steer, sweep: str, runs: tuple[str, ...] = ()) -> None:

@@ -90,8 +90,7 @@ class Ledger:
         before = list(self._create(name, [(run, Group.of(run, exclusive=exclusive)) for run in runs]))
         self.wake()
         known = Counter(RunState(state) for state in before if state != "new")
-        total = sum(self.counts(name).values())
-        return Submission(len(runs), before.count("new"), known, total - len(runs))
+        return Submission(len(runs), before.count("new"), known, sum(self.counts(name).values()) - len(runs))
 
     def preview(self, name: str, runs: Sequence[RunSpec]) -> Submission:
         """What `submit` would find, changing nothing."""
@@ -145,21 +144,20 @@ class Ledger:
         ids: list[str] = []
         for state in states or tuple(RunState):
             ids += self.redis.zrange(_members(name, state), 0, -1 if limit is None else limit - 1)
-        return self.runs_by_id(ids)
+        return list(self.runs_by_id(ids).values())
 
-    def runs_by_id(self, run_ids: Iterable[str]) -> list[Run]:
-        """Those of the runs that are known."""
+    def runs_by_id(self, run_ids: Iterable[str]) -> dict[str, Run]:
+        """Those of the runs that are known, by their ids."""
         ids = list(run_ids)
         with self.redis.pipeline() as pipe:
             for run_id in ids:
                 pipe.hgetall(run_key(run_id))
             found = zip(ids, pipe.execute(), strict=True)
-        return [Run.from_hash(fields, run_id=run_id) for run_id, fields in found if fields]
+        return {run_id: Run.from_hash(fields, run_id=run_id) for run_id, fields in found if fields}
 
     def queue(self, name: str, most: int) -> list[QueueLine]:
         """The queue of a sweep by what its runs need, with the first `most` of each kind."""
-        lines = self._queue(args=[name, time.time(), most])
-        return [_queue_line(*line) for line in lines]
+        return [_queue_line(*line) for line in self._queue(args=[name, time.time(), most])]
 
     def add_group(self, sweep: str, group: Group) -> None:
         """Make a group known, before a run joins it."""
@@ -171,7 +169,7 @@ class Ledger:
 
     def find_runs(self, names: Sequence[str]) -> list[Run]:
         """For each name, the one run with this id or slug, or whose id begins so; UnknownNameError unless it is one."""
-        known = {run.run_id: run for run in self.runs_by_id(names)}
+        known = self.runs_by_id(names)
         others = [] if set(names) <= known.keys() else [run for sweep in self.sweeps() for run in self.runs(sweep)]
         return [known.get(name) or _only(name, others) for name in dict.fromkeys(names)]
 
@@ -202,9 +200,12 @@ class Ledger:
         if answer != "ok":
             raise RefusedError(f"run {run_id} cannot become {target}: {answer}")
 
-    def note(self, run_id: str, fields: Mapping[str, object]) -> None:
-        """Set fields of a run without moving it."""
-        self.redis.hset(run_key(run_id), mapping={name: str(value) for name, value in fields.items()})
+    def note(self, noted: Mapping[str, Mapping[str, object]]) -> None:
+        """Set fields of runs, by their ids, without moving them."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for run_id, fields in noted.items():
+                pipe.hset(run_key(run_id), mapping={name: str(value) for name, value in fields.items()})
+            pipe.execute()
 
     def wake(self) -> None:
         """Let the balancer look at once."""

@@ -10,6 +10,7 @@ import socket
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from orchestrator.addresses import without_password
 from orchestrator.errors import ServiceError
 
 
@@ -30,7 +31,8 @@ def quick_get(url: str, key: str, *, timeout_s: float = 2.0) -> str | None:
             connection.sendall(b"".join(_encode(command) for command in commands))
             return [_decode(answers) for _ in commands][-1]
     except OSError as error:
-        raise ServiceError(f"Redis does not answer at {url} ({error}); start it with `orchestrator up`") from error
+        shown = without_password(url)
+        raise ServiceError(f"Redis does not answer at {shown} ({error}); start it with `orchestrator up`") from error
 
 
 def _open(url: str, timeout_s: float) -> socket.socket:

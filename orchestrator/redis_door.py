@@ -6,6 +6,7 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from orchestrator.addresses import without_password
 from orchestrator.errors import ServiceError
 
 Redis = redis.Redis
@@ -26,10 +27,11 @@ def connect(url: str, *, decode: bool = True) -> redis.Redis:
     client = redis.Redis.from_url(
         url, decode_responses=decode, retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), 5), health_check_interval=30
     )
+    shown = without_password(url)
     try:
         eviction = client.info("memory")["maxmemory_policy"]
     except RedisError as error:
-        raise ServiceError(f"Redis does not answer at {url} ({error}); start it with `orchestrator up`") from error
+        raise ServiceError(f"Redis does not answer at {shown} ({error}); start it with `orchestrator up`") from error
     if eviction != "noeviction":
-        raise ServiceError(f"Redis at {url} evicts keys ({eviction}); set maxmemory-policy to noeviction")
+        raise ServiceError(f"Redis at {shown} evicts keys ({eviction}); set maxmemory-policy to noeviction")
     return client

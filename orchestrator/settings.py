@@ -53,7 +53,7 @@ class BalancerSettings:
 class ContainerSettings:
     """How workers run as containers."""
 
-    image: str = "hdsmlm/worker"
+    image: str = "hdsmlm/worker:local"
     """HDSMLM_WORKER_IMAGE."""
     network: str = ""
     """The network on which workers reach Redis and MLflow; empty: Docker's default. HDSMLM_WORKER_NETWORK."""

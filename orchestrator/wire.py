@@ -20,6 +20,7 @@ _KINDS = {
         errors.FencedError,
         errors.InputError,
         errors.LocalOnlyError,
+        errors.OrchestratorError,
         errors.RefusedError,
         errors.ServiceError,
         errors.SupersededError,
@@ -43,11 +44,12 @@ def error_as_json(error: OrchestratorError) -> dict[str, Any]:
         mistakes = [mistake._asdict() for mistake in error.mistakes]
         return {"error": str(error), "kind": SearchSpaceError.__name__, "source": error.source, "mistakes": mistakes}
     kinds = (kind.__name__ for kind in type(error).__mro__)
-    return {"error": str(error), "kind": next((kind for kind in kinds if kind in _KINDS), OrchestratorError.__name__)}
+    return {"error": str(error), "kind": next(kind for kind in kinds if kind in _KINDS)}
 
 
 def error_from_json(body: Mapping[str, Any]) -> OrchestratorError:
     """The error that `error_as_json` has told; raises KeyError or TypeError where it is none."""
     if body["kind"] == SearchSpaceError.__name__:
-        return SearchSpaceError(body["source"], [Mistake(**mistake) for mistake in body["mistakes"]])
-    return _KINDS.get(body["kind"], OrchestratorError)(body["error"])
+        mistakes = [Mistake(told["line"], told["column"], told["message"]) for told in body["mistakes"]]
+        return SearchSpaceError(body["source"], mistakes)
+    return _KINDS[body["kind"]](body["error"])

@@ -23,8 +23,8 @@ def docker(*arguments: str, check: bool = True, **options: object) -> str:
 def control_image() -> str:
     """The image of the control plane, made from this checkout."""
     needs_engine()
-    docker("build", "--quiet", "--target", "control", "--tag", "hdsmlm/control:test", ".")
-    return "hdsmlm/control:test"
+    docker("build", "--quiet", "--target", "control", "--tag", "hdsmlm/control:contract", ".")
+    return "hdsmlm/control:contract"
 
 
 @cache

@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("orchestrator", "worker", "model")
 DOORS = {
     "redis": {"orchestrator/redis_door.py", "worker/link.py"},
+    "httpx": {"orchestrator/backends/remote.py"},
+    "uvicorn": {"orchestrator/api/service.py"},
+    "prometheus_client": {"orchestrator/api/metrics.py"},
     "rq": {"orchestrator/transport.py", "worker/supervisor.py"},
     "mlflow": {"model/registry.py", "worker/tracking.py"},
     "pynvml": {"orchestrator/balancer/probes/nvml_child.py"},
@@ -42,6 +45,8 @@ def imported(path: Path) -> set[str]:
         "orchestrator.commands.run",
         "orchestrator.balancer.service",
         "orchestrator.balancer.cli",
+        "orchestrator.api.application",
+        "orchestrator.backends.remote",
         "model.cli",
     ],
 )

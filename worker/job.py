@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import keras
 
@@ -103,7 +104,7 @@ class _Attempt:
 
     def _advanced(self, epoch: int, steps_per_s: float) -> None:
         with suppress(RedisError):
-            self._say(ReportKind.PROGRESS, epoch=epoch, steps_per_s=steps_per_s)
+            self._link.tell_pace(**self._common(), epoch=epoch, steps_per_s=steps_per_s)
 
     def _epoch_ended(self, record: EpochRecord) -> None:
         self._tracker.epoch(record)
@@ -121,16 +122,18 @@ class _Attempt:
             print(f"MLflow will be told by the balancer: {error}")
 
     def _say(self, kind: ReportKind, metrics: Mapping[str, float] = MappingProxyType({}), **fields: object) -> None:
-        self._link.say(
-            kind,
-            run_id=self._spec.run_id,
-            token=self._token,
-            epochs=self._epochs,
-            mlflow_run_id=self._tracker.mlflow_run_id,
-            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-            peak_mib=self._peak_mib(),
-            **fields,
-        )
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        self._link.say(kind, **self._common(), metrics=finite, **fields)
+
+    def _common(self) -> dict[str, Any]:
+        """What every report says."""
+        return {
+            "run_id": self._spec.run_id,
+            "token": self._token,
+            "epochs": self._epochs,
+            "mlflow_run_id": self._tracker.mlflow_run_id,
+            "peak_mib": self._peak_mib(),
+        }
 
     def _peak_mib(self) -> int:
         return peak_mib(self._settings.device, keras.backend.backend()) if self._computes else 0

@@ -23,6 +23,7 @@ from worker.spec import (
     RunSpec,
     control_key,
     heartbeat_key,
+    pace_key,
     report_stream,
     run_key,
     sweep_key,
@@ -92,5 +93,12 @@ class Link:
 
     def say(self, kind: ReportKind, **fields: Any) -> None:
         """Append to the report stream."""
-        report = Report(kind=kind, at=time.time(), **fields)
-        self._redis.xadd(report_stream(self._worker_id), {"report": report.model_dump_json(exclude_defaults=True)})
+        self._redis.xadd(report_stream(self._worker_id), {"report": _report(kind, fields)})
+
+    def tell_pace(self, **fields: Any) -> None:
+        """Tell how far the attempt is and how fast it goes; only the latest word counts, and it wakes nobody."""
+        self._redis.set(pace_key(self._worker_id), _report(ReportKind.PROGRESS, fields), ex=HEARTBEAT_TTL_S)
+
+
+def _report(kind: ReportKind, fields: dict[str, Any]) -> str:
+    return Report(kind=kind, at=time.time(), **fields).model_dump_json(exclude_defaults=True)

@@ -156,6 +156,11 @@ def heartbeat_key(worker_id: str) -> str:
     return f"{PREFIX}:heartbeat:{worker_id}"
 
 
+def pace_key(worker_id: str) -> str:
+    """Key that holds the latest `Report` of how fast a worker's run goes; unlike a stream, it wakes nobody."""
+    return f"{PREFIX}:pace:{worker_id}"
+
+
 def control_key(run_id: str, token: str) -> str:
     """Key under which an attempt finds its `Order`."""
     return f"{PREFIX}:control:{run_id}:{token}"

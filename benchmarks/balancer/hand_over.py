@@ -1,11 +1,13 @@
 """How fast the balancer reacts: the next run of a warm worker, and a new lease after memory came free.
 
-    python -m benchmarks.balancer.hand_over [--hand-overs 1000] [--leases 20] [--queued N]
+    python -m benchmarks.balancer.hand_over [--hand-overs 1000] [--leases 20] [--queued N] [--first]
 
 The balancer runs as it is, in a process of its own, over an embedded Redis of its own, a stand-in driver with eight
 GPUs and workers that train nothing. All times are those at which Redis was told, by its own clock (MONITOR): that a run
 has finished, that the worker's queue got the next order, that a lease was written down, which is right before the
 launcher is called. What somebody who polls would need is computed from the same events: the wait for the next look.
+With `--first`, Redis and the balancer go before whatever else the machine does, but their workers do not: so the
+figures are the balancer's own also where others compute.
 """
 
 from __future__ import annotations
@@ -36,9 +38,7 @@ from tests.driver.stand_in import Fleet
 from worker.spec import PREFIX
 
 GPUS, SHARING_MIB, ALONE_MIB = 8, 24_000, 60_000
-"""GPUs, and the size of runs of which two share a GPU, and of those that have one alone."""
-SLOTS = "2"
-"""Workers on a GPU: with more, a run may wait on purpose until it is known how busy those beside it keep the GPU."""
+"""GPUs, and the size of runs of which several share a GPU, and of those that have one alone."""
 RUN_S = (1.0, 3.0)
 FREED_AFTER_S = (3.0, 5.0)
 """How long the memory of a dead worker is kept from the balancer, which has noticed its death by then."""
@@ -99,6 +99,8 @@ def installation(gpus: int) -> Iterator[Machine]:
 def balancer(machine: Machine, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     """A balancer of the machine, in a process of its own."""
     environment = {**os.environ, **ghosts_of(machine.fleet, machine.home, machine.address), "HDSMLM_DEVICES": "gpu"}
+    if os.sched_getscheduler(0) == os.SCHED_RR:
+        environment["GHOST_COMMAND"] = "chrt --other 0"
     machine.home.mkdir(parents=True, exist_ok=True)
     with (machine.home / "balancer.log").open("wb") as log:
         command = [sys.executable, "-m", "tests.chaos.balancer_process"]
@@ -110,12 +112,20 @@ def balancer(machine: Machine, **settings: str) -> Iterator[subprocess.Popen[byt
             process.wait()
 
 
+def go_first() -> None:
+    """Let this process, and what it starts, go before all others."""
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hand-overs", type=int, default=1000)
     parser.add_argument("--leases", type=int, default=20)
     parser.add_argument("--queued", type=int, default=0, help="runs that wait behind those that are measured")
+    parser.add_argument("--first", action="store_true", help="let them go before everything else; needs root")
     asked = parser.parse_args()
+    if asked.first:
+        go_first()
     print(f"{'':<44}{'n':>6}{'p50 ms':>10}{'p99 ms':>10}   bars (p50, p99)", flush=True)
     hand_overs = measured_hand_overs(asked.hand_overs, asked.queued)
     _print(
@@ -144,7 +154,7 @@ def measured_hand_overs(wanted: int, queued: int) -> list[tuple[float, float]]:
         machine.submit(*names, mib=SHARING_MIB)
         for name in names:
             machine.plan(name, Plan(SHARING_MIB, seconds=random.uniform(*RUN_S)))
-        with balancer(machine, HDSMLM_GPU_SLOTS=SLOTS):
+        with balancer(machine):
             while len(wire.hand_overs) < wanted:
                 time.sleep(0.1)
     return wire.hand_overs[:wanted]

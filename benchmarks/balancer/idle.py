@@ -1,6 +1,6 @@
 """What the balancer costs while nothing is to be decided: its share of a core, and that of its child at the driver.
 
-    python -m benchmarks.balancer.idle [--seconds 60] [--profile FILE]
+    python -m benchmarks.balancer.idle [--seconds 60] [--profile FILE] [--first]
 
 The balancer runs as it is, in a process of its own, over an embedded Redis of its own and a stand-in driver: with
 nothing queued; then with sixteen full GPUs, 64 workers and 10,000 runs queued, which say nothing; then with the same
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.balancer.hand_over import balancer, installation
+from benchmarks.balancer.hand_over import balancer, go_first, installation
 from tests.chaos.machine import Machine
 from tests.chaos.plans import Plan
 
@@ -33,7 +33,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--profile", type=Path, help="folder for profiles of the balancer, one a line")
+    parser.add_argument("--first", action="store_true", help="as in hand_over.py")
     asked = parser.parse_args()
+    if asked.first:
+        go_first()
     print(
         f"{'% of a core over ' + format(asked.seconds, 'g') + ' s':<52}{'daemon':>8}{'child':>8}   bar (daemon)",
         flush=True,

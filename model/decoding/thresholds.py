@@ -32,6 +32,8 @@ class Mapped(NamedTuple):
 def choose_threshold(mapped: Sequence[Mapped], radii_nm: Sequence[float], criterion: Criterion) -> float:
     """The τ with the highest mean F1 over movies and radii; among equals the one nearest to 0.5, the least committed.
 
+    Every third value is tried, then those around the best.
+
     Raises:
         ValueError: there is no movie or no radius.
     """
@@ -41,7 +43,9 @@ def choose_threshold(mapped: Sequence[Mapped], radii_nm: Sequence[float], criter
     def worth(threshold: float) -> tuple[float, float]:
         return _mean_f1(mapped, threshold, radii_nm, criterion), -abs(threshold - 0.5)
 
-    return max(THRESHOLDS, key=worth)
+    coarse = max(THRESHOLDS[1::3], key=worth)
+    near = THRESHOLDS.index(coarse)
+    return max(THRESHOLDS[max(near - 2, 0) : near + 3], key=worth)
 
 
 def _mean_f1(mapped: Sequence[Mapped], threshold: float, radii_nm: Sequence[float], criterion: Criterion) -> float:

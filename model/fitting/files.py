@@ -56,6 +56,6 @@ def fit_file(task: Task, card: Card, camera: Camera, sigma_px: float | None) -> 
 def _block(task: Task, card: Card, camera: Camera, first: int, step: int = 20) -> tuple[Any, Any]:
     """Photons (T, Y, X) of some frames, and their candidates."""
     stop = min(first + step, task.movie.shape[0])
-    probability = np.moveaxis(open_map(task.paths.map)[first:stop], 1, -1)
+    probability = np.moveaxis(open_map(task.paths.map, task.movie.shape)[first:stop], 1, -1)
     photons = (task.movie.read(first, stop).astype(np.float64) - camera.baseline) * camera.photons_per_count
     return photons, decode(probability, card.threshold)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import erf
 
 from model.emitters import Emitters
+from model.psf import pixel_shares
 
 Floats = NDArray[np.float64]
 Shape = tuple[int, int, int]
@@ -38,8 +39,12 @@ class Windows(NamedTuple):
 
     @classmethod
     def around(cls, emitters: Emitters, shape: Shape, sigma_px: float) -> Windows:
-        """Windows of emitters that lie within a movie of shape (T, Y, X)."""
-        reach = math.ceil(REACH_SIGMA * sigma_px) + 1
+        """Windows in which emitters can move by a pixel; they lie within a movie of shape (T, Y, X)."""
+        return cls.of(emitters, shape, math.ceil(REACH_SIGMA * sigma_px) + 1)
+
+    @classmethod
+    def of(cls, emitters: Emitters, shape: Shape, reach: int) -> Windows:
+        """Windows that reach so many pixels to either side."""
         frames, height, width = shape
         padded = (frames, height + 2 * reach, width + 2 * reach)
         column, line = np.floor(emitters.x_px), np.floor(emitters.y_px)
@@ -63,6 +68,11 @@ class Windows(NamedTuple):
         y, by_y = self._along(y_px - self.line, sigma_px)
         return Shares(*(_outer(*pair) for pair in ((y, x), (y, by_x), (by_y, x))))
 
+    def light(self, x_px: Floats, y_px: Floats, sigma_px: float) -> Floats:
+        """What one photon at positions (N,) within the middle pixels adds to each window, (N, W W)."""
+        columns = pixel_shares(x_px, sigma_px, self.reach)
+        return _outer(pixel_shares(y_px, sigma_px, self.reach), columns)
+
     def _along(self, inside_px: Floats, sigma_px: float) -> tuple[Floats, Floats]:
         edges = (np.arange(-self.reach, self.reach + 2) - inside_px[:, None]) / sigma_px  # (N, W + 1)
         density = np.exp(-0.5 * edges**2) / (sigma_px * math.sqrt(2 * math.pi))
@@ -83,4 +93,4 @@ class Shares(NamedTuple):
 
 
 def _outer(lines: Floats, columns: Floats) -> Floats:
-    return (lines[:, :, None] * columns[:, None, :]).reshape(len(lines), -1)
+    return (lines[:, :, None] * columns[:, None, :]).reshape(len(lines), lines.shape[1] * columns.shape[1])

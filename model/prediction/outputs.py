@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model import hdf5, picasso, thunderstorm
 from model.config import CLASSES
 from model.emitters import Emitters
-from model.tiff import channels_place, create_channels
+from model.tiff import channels_offset, create_channels
 
 CHANNELS = ("P0", "P1", "P2", "P3plus")
 Shape = tuple[int, int, int]
@@ -59,7 +59,7 @@ class MapFile:
         self._frame_bytes = 4 * CLASSES * height * width
         if not path.is_file():
             create_channels(path, (frames, CLASSES, height, width), CHANNELS, pixel_nm)
-        self._offset, _ = channels_place(path)
+        self._offset = channels_offset(path)
         self._file = path.open("r+b")
 
     def write(self, first: int, probability: NDArray[np.float32]) -> None:
@@ -75,12 +75,10 @@ class MapFile:
         self._file.close()
 
 
-def open_map(path: Path) -> NDArray[np.float32]:
-    """A map that was written, (T, 4, Y, X), mapped from disk."""
-    offset, (height, width) = channels_place(path)
-    pixels = np.memmap(path, "<f4", "r", offset)
-    frame = CLASSES * height * width
-    return pixels[: len(pixels) // frame * frame].reshape(-1, CLASSES, height, width)
+def open_map(path: Path, shape: Shape) -> NDArray[np.float32]:
+    """The map of a movie (T, Y, X) that was written, (T, 4, Y, X), mapped from disk."""
+    frames, height, width = shape
+    return np.memmap(path, "<f4", "r", channels_offset(path), (frames, CLASSES, height, width))
 
 
 class TableFiles:

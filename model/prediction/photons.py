@@ -6,7 +6,8 @@ the camera's, which a file does not tell; the number is given.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,9 @@ from model.fitting.images import Windows
 Floats = NDArray[np.float64]
 
 USUAL_SIGMA_PX = 1.1
-ROUNDS = 12
+ROUNDS = 9
+REACH_SIGMA = 2.5
+"""Half width of the window in which an emitter's light is looked for, sigma."""
 BACKGROUND_PX = 6.0
 
 
@@ -31,22 +34,26 @@ class Scale(NamedTuple):
     """Standard deviation of the point spread function."""
 
 
-def with_photons(candidates: Emitters, counts: NDArray[np.float32], scale: Scale) -> Emitters:
-    """The candidates with the photons that explain a block of counts (T, Y, X) best.
+def with_photons(candidates: Emitters, counts: NDArray[Any], scale: Scale) -> Emitters:
+    """The candidates with the photons that explain counts (T, Y, X) best.
 
-    Least squares by relaxation (Landweber), light never negative, over a smooth background that does not change within
-    the block.
+    Least squares by relaxation (Landweber), light never negative, over a background that is smooth in every frame.
     """
-    if not candidates.rows:
-        return candidates
-    movie = counts.astype(np.float64) * scale.photons_per_count
-    windows = Windows.around(candidates, movie.shape, scale.sigma_px)
-    share = windows.shares(candidates.x_px, candidates.y_px, scale.sigma_px).light
+    parts = []
+    for frame, image in enumerate(counts):
+        here = candidates.of_frame(frame)
+        parts.append(_photons(here.shifted(frames=-frame), image.astype(np.float64) * scale.photons_per_count, scale))
+    return candidates._replace(photons=np.concatenate([np.zeros(0), *parts]))
+
+
+def _photons(candidates: Emitters, image: Floats, scale: Scale) -> Floats:
+    windows = Windows.of(candidates, (1, *image.shape), math.ceil(REACH_SIGMA * scale.sigma_px))
+    share = windows.light(candidates.x_px, candidates.y_px, scale.sigma_px)
     crowd = (windows.gather(windows.spread(share)) * share).sum(axis=1)
-    background = np.full(movie.shape[1:], np.percentile(movie, 20.0))
-    light = np.zeros(candidates.rows)
-    for _ in range(ROUNDS):
-        left = movie - windows.spread(light[:, None] * share) - background
-        light = np.maximum(light + (windows.gather(left) * share).sum(axis=1) / crowd, 0.0)
-        background = background + gaussian_filter(left.mean(axis=0), BACKGROUND_PX, mode="nearest")
-    return candidates._replace(photons=light)
+    background, light = np.percentile(image, 20.0) + np.zeros_like(image), np.zeros(candidates.rows)
+    for step in range(ROUNDS):
+        left = image - windows.spread(light[:, None] * share)[0] - background
+        light = np.maximum(light + (windows.gather(left[None]) * share).sum(axis=1) / crowd, 0.0)
+        if step % 3 == 2:
+            background = background + gaussian_filter(left, BACKGROUND_PX, mode="nearest", truncate=2.0)
+    return light

@@ -14,7 +14,7 @@ from model.prediction.streaming import Task
 def draw_prediction(task: Task, threshold: float, journal: Journal) -> None:
     """Draw the frame in the middle of a movie whose prediction is complete."""
     middle = journal.frames // 2
-    probability = np.moveaxis(open_map(task.paths.map)[middle : middle + 1], 1, -1)  # (1, Y, X, 4)
+    probability = np.moveaxis(open_map(task.paths.map, task.movie.shape)[middle : middle + 1], 1, -1)  # (1, Y, X, 4)
     density = journal.localisations / (np.prod(task.movie.shape) * (task.pixel_nm / 1000.0) ** 2)
     title = f"{task.movie.path.name}, frame {middle}\n{density:.2f} localisations per µm² and frame in the movie"
     if journal.domain is not None and journal.domain["out_of_domain"]:

@@ -26,7 +26,7 @@ from model.prediction.outputs import MapFile, Paths, TableFiles
 from model.prediction.photons import Scale, with_photons
 from model.prediction.tiles import predict_tiled
 
-BLOCK_PIXELS = 1 << 21
+BLOCK_PIXELS = 1 << 20
 """Pixels of a block of frames; one frame at least."""
 
 Progress = Callable[[int, int], None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
-_log = logging.getLogger(__name__)
 _STATUS = {
     SearchSpaceError: 422,
     InputError: 422,
@@ -73,19 +71,17 @@ def _lost(request: Request, error: Exception) -> Response:
 
 def _of_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _told(error.detail, "HTTP", error.status_code, error.headers)
+    told = {"error": error.detail, "kind": HTTPException.__name__}
+    return Plain(told, status_code=error.status_code, headers=error.headers)
 
 
 def _unreadable(_request: Request, error: Exception) -> Response:
     """What does not have the asked shape; what was sent is not repeated."""
     assert isinstance(error, RequestValidationError)
     wrong = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-    return _told("; ".join(wrong), "RequestError", 422)
+    return Plain(error_as_json(OrchestratorError("; ".join(wrong))), status_code=422)
 
 
 def _unforeseen(_request: Request, _error: Exception) -> Response:
-    return _told("a mistake in the orchestrator itself; its log on the server has it", "InternalError", 500)
-
-
-def _told(text: str, kind: str, status: int, headers: Any = None) -> Response:
-    return Plain({"error": text, "kind": kind}, status_code=status, headers=headers)
+    error = OrchestratorError("a mistake in the orchestrator itself; its log on the server has it")
+    return Plain(error_as_json(error), status_code=500)

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.search_space.text_source import MAX_BYTES
 
-MAX_BODY = 8 * MAX_BYTES
-"""Most bytes of a body: a search space, where every character is escaped, and some more."""
+MAX_BODY = 16 * MAX_BYTES
+"""Most bytes of a body: a search space in which every character is escaped as JSON may, and some more."""
 
 SPACE = """name: wolf
 metric: {name: val_f1}

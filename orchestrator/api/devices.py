@@ -21,12 +21,12 @@ def device_routes(backend: Backend) -> APIRouter:
         """Show devices, workers and sweeps as the balancer last saw them."""
         return Plain(backend.balancer())
 
-    @routes.post("/drain", response_model=told.SteeredDevices)
+    @routes.post("/drain", response_model=told.DrainedDevices)
     def drain(chosen: Drain) -> Any:
         """Let workers leave a device, or all; nothing starts there until it is resumed."""
         return Plain(backend.drain(chosen.device, now=chosen.now))
 
-    @routes.post("/resume", response_model=told.SteeredDevices)
+    @routes.post("/resume", response_model=told.ResumedDevices)
     def resume(chosen: Reopen) -> Any:
         """Use a device again, or all, whatever closed it."""
         return Plain(backend.reopen(chosen.device))

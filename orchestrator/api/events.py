@@ -36,7 +36,13 @@ def event_routes(backend: Direct) -> APIRouter:
 
     @routes.get("/events", response_class=EventSourceResponse)
     async def events(tail: Annotated[Tail, Depends(begin)], sweep: _Sweep = None) -> AsyncIterable[ServerSentEvent]:
-        """Tell what happens until the client leaves: `run`, `sweep`, `worker`, and `gap` where events were missed."""
+        """Tell what happens until the client leaves. The data of each event is one object.
+
+        * `run`: `run`, `sweep`, `from`, `state`, and the `worker` that has it
+        * `sweep`: `sweep`, and what was done with it: `new` runs queued, `paused` (why; empty: it goes on), `held`
+        * `worker`: `worker`, `sweep`, `device`, `state` (`gone` at last), `run`
+        * `gap`: events after the id in `after` are forgotten; ask for the status anew
+        """
         yield ServerSentEvent(comment="listening", retry=_RETRY_MS)
         while True:
             try:

@@ -31,7 +31,7 @@ class Guard:
             await _refused()(scope, receive, send)
 
     def _is_shown(self, scope: Scope) -> bool:
-        """Whether the token is there; takes the same time whatever was sent instead."""
+        """Whether the token is there; how long this takes does not tell how much of it was right."""
         shown = [value for name, value in scope["headers"] if name == b"authorization"]
         return len(shown) == 1 and secrets.compare_digest(shown[0], self._expected)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -14,6 +14,7 @@ from orchestrator.backends.direct import Direct
 from orchestrator.events import OUTCOMES
 from orchestrator.states import RunState
 
+CONTENT_TYPE = CONTENT_TYPE_LATEST
 _MIB = 1024 * 1024
 _MEMORY = ("total", "used", "leased", "foreign", "free", "headroom")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import click
+import uvicorn
 
-from orchestrator.errors import ServiceError
+from orchestrator.api.application import application
+from orchestrator.backends.direct import Direct
 from orchestrator.settings import Settings
 from orchestrator.tokens import token_to_ask_for
 
@@ -17,17 +19,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
 
     Raises:
         AccessError: there is no token to ask for.
-        ServiceError: what an API needs is not installed.
     """
     token = token_to_ask_for(settings)
-    try:
-        import uvicorn
-
-        from orchestrator.api.application import application
-    except ModuleNotFoundError as error:
-        raise ServiceError(f"the API needs {error.name}; install it with `pip install 'hd-smlm[api]'`") from error
-    from orchestrator.backends.direct import Direct
-
     click.echo(f"API on http://{host}:{port}; its token: {token.origin}")
     app = application(Direct(settings), token.text)
     uvicorn.run(app, host=host, port=port, server_header=False, timeout_graceful_shutdown=_GRACE_S)

@@ -204,7 +204,7 @@ class Progress(States):
     at_work: list[AtWork]
     best: Best | None
     mlflow: str | None
-    """Address of the MLflow server, as the balancer knows it."""
+    """Address of the MLflow server."""
     unsettled: Count
     """Runs of all sweeps whose last move MLflow does not show yet."""
 

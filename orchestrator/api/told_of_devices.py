@@ -46,6 +46,7 @@ class Worker(Told):
     sweep: SweepName
     device: str
     state: WorkerState
+    launched_at: float | None
     since: float | None
     lease_mib: int
     observed_mib: int
@@ -170,7 +171,36 @@ class Explanation(Told):
     under_way: UnderWay | None
 
 
-class SteeredDevices(Told):
-    """What came of a request about devices, a line for each."""
+class DrainedDevice(Told):
+    """A device that workers leave."""
 
+    device: str
+    name: str
+    now: bool
+    runs: int
+
+
+class ResumedDevice(Told):
+    """A device that is used again."""
+
+    device: str
+    name: str
+    was_drained: bool
+    was_quarantined: str
+    trouble: str
+
+
+class DrainedDevices(Told):
+    """What came of draining, and the same in words."""
+
+    up: bool
+    devices: list[DrainedDevice]
+    lines: list[str]
+
+
+class ResumedDevices(Told):
+    """What came of resuming, and the same in words."""
+
+    up: bool
+    devices: list[ResumedDevice]
     lines: list[str]

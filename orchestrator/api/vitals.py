@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from orchestrator.api.answering import Plain
 from orchestrator.api.guard import OPEN
-from orchestrator.api.metrics import exposition
+from orchestrator.api.metrics import CONTENT_TYPE, exposition
 from orchestrator.api.told import Told
 from orchestrator.backends.direct import Direct
 from orchestrator.errors import ServiceError
@@ -42,7 +41,9 @@ def health_routes(backend: Direct) -> APIRouter:
             seen = backend.balancer()
         except ServiceError:
             return Plain({"redis": False, "balancer": None}, status_code=503)
-        return Plain({"redis": True, "balancer": {"up": seen["up"], "since": seen["since" if seen["up"] else "at"]}})
+        return Plain(
+            {"redis": True, "balancer": {"up": seen["up"], "since": seen.get("since" if seen["up"] else "at")}}
+        )
 
     return routes
 
@@ -54,6 +55,6 @@ def metric_routes(backend: Direct) -> APIRouter:
     @routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     def metrics() -> Any:
         """Runs, devices, workers, queue and attempts, in Prometheus' text format."""
-        return Response(exposition(backend), media_type=CONTENT_TYPE_LATEST)
+        return Response(exposition(backend), media_type=CONTENT_TYPE)
 
     return routes

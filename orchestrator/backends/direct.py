@@ -40,7 +40,11 @@ class Direct:
     def _progress(self) -> Progress:
         from orchestrator.commands.progress import Progress
 
-        return Progress(self.ledger)
+        return Progress(self.ledger, self._settings.mlflow_public_url)
+
+    def close(self) -> None:
+        if "ledger" in vars(self):
+            self.ledger.redis.close()
 
     def planned(self, source: Source) -> Plan:
         """A search space with its runs, checked; raises SearchSpaceError or InputError."""
@@ -102,12 +106,12 @@ class Direct:
     def drain(self, device: str | None, *, now: bool) -> Answer:
         from orchestrator.balancer.steering import Steering
 
-        return {"lines": Steering(self.ledger).drain(device, now=now)}
+        return Steering(self.ledger).drain(device, now=now)
 
     def reopen(self, device: str | None) -> Answer:
         from orchestrator.balancer.steering import Steering
 
-        return {"lines": Steering(self.ledger).resume(device)}
+        return Steering(self.ledger).resume(device)
 
     def _ledger_if_any(self) -> Ledger | None:
         try:

@@ -19,6 +19,10 @@ Steer = Literal["pause", "resume", "cancel", "retry"]
 class Backend(Protocol):
     """Answers, or raises an `OrchestratorError`."""
 
+    def close(self) -> None:
+        """Leave; what was connected is closed."""
+        ...
+
     def plan(self, source: Source) -> Answer:
         """What a search space would train, and what of it is known."""
         ...

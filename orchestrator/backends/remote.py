@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _TIMEOUT = httpx.Timeout(10.0, read=900.0)
 """Connecting takes no time; reading movies for their digest may take minutes."""
 
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
+"""Here a proxy of the environment would be asked for itself, and be shown the token."""
+
 
 class Remote:
     """The backend of a machine that has nothing but an address and a token."""
@@ -30,7 +33,14 @@ class Remote:
         self._url = url.rstrip("/")
         if not self._url.startswith(("http://", "https://")):
             raise OrchestratorError(f"ORCHESTRATOR_URL is '{url}'; expected an address such as http://127.0.0.1:8642")
-        self._client = httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT)
+        self._client = httpx.Client(
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=_TIMEOUT,
+            trust_env=urlsplit(self._url).hostname not in _THIS_MACHINE,
+        )
+
+    def close(self) -> None:
+        self._client.close()
 
     def plan(self, source: Source) -> Answer:
         return self._ask("POST", "plan", json={"name": source.name, "text": source.text})
@@ -84,9 +94,9 @@ class Remote:
         try:
             return error_from_json(body)
         except (KeyError, TypeError):
-            said = body.get("error") or response.reason_phrase or "nothing"
+            said = body.get("error") or response.reason_phrase
             return ServiceError(
-                f"{self._url} answers {response.status_code} ({said}), as no orchestrator of this release does; "
+                f"{self._url} answers {response.status_code} {said}, as no orchestrator of this release does; "
                 "check ORCHESTRATOR_URL, and the releases on both sides"
             )
 

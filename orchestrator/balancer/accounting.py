@@ -10,11 +10,11 @@ foreign memory. No I/O: readings and leases go in, devices come out, and the sim
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from orchestrator.balancer.foreign import Foreign
 from orchestrator.balancer.observation import Device
 from orchestrator.balancer.readings import Reading
 
@@ -90,14 +90,6 @@ class Account:
 
 
 @dataclass(frozen=True)
-class _Foreign:
-    """The highest foreign memory of late, and when it was seen."""
-
-    mib: int = 0
-    at: float = 0.0
-
-
-@dataclass(frozen=True)
 class _Ramp:
     """What a device gained while one run ramped, where the driver does not tell."""
 
@@ -122,7 +114,7 @@ class Books:
         """`overheads_mib`: what a worker holds beside its run's cap, by model of device."""
         self.rules = rules
         self.overheads_mib = dict(overheads_mib or {})
-        self._foreign: dict[str, _Foreign] = {}
+        self._foreign = Foreign(rules.hold_s, rules.half_life_s)
         self._ramps: dict[str, _Ramp] = {}
         self._telling: set[str] = set()
         """Models whose driver has told the memory of a process; an empty list may be all that it ever tells."""
@@ -139,17 +131,17 @@ class Books:
             observed.update({lease.worker_id: self._observed_mib(lease) for lease in here})
             released |= {lease.worker_id for lease in here if self._is_released(lease, reading, now)}
             own = sum(observed[lease.worker_id] for lease in here)
-            foreign = self._foreign_mib(reading, here, max(0, used - own), now)
+            foreign = self._foreign_mib(reading, here, used, own, now)
             devices.append(self._device(reading, foreign, now))
         return Account(tuple(devices), observed, frozenset(released))
 
     def dump(self) -> dict[str, Any]:
         """What the next balancer must know, as JSON values."""
-        return {name: [seen.mib, seen.at] for name, seen in self._foreign.items()}
+        return self._foreign.dump()
 
     def load(self, dumped: Mapping[str, Sequence[float]]) -> None:
         """Take over from an earlier balancer."""
-        self._foreign = {name: _Foreign(int(mib), at) for name, (mib, at) in dumped.items()}
+        self._foreign.load(dumped)
 
     def _follow_ramps(self, here: Sequence[Lease], used_mib: int, read_at: float, now: float) -> None:
         blind = [lease for lease in here if lease.held_mib is None]
@@ -192,15 +184,10 @@ class Books:
         ramp = self._ramps.get(lease.worker_id)
         return bool(ramp and ramp.alone and ramp.ended_at and not ramp.gained_mib)
 
-    def _foreign_mib(self, reading: Reading, here: Sequence[Lease], seen_mib: int, now: float) -> int:
-        last = self._foreign.get(reading.device_id, _Foreign())
+    def _foreign_mib(self, reading: Reading, here: Sequence[Lease], used_mib: int, own_mib: int, now: float) -> int:
         if any(lease.held_mib is None and not lease.quiet and not self._is_attributed(lease) for lease in here):
-            return last.mib
-        overdue_s = max(0.0, now - last.at - self.rules.hold_s)
-        remembered = round(last.mib * math.exp2(-overdue_s / self.rules.half_life_s))
-        if seen_mib >= remembered:
-            self._foreign[reading.device_id] = _Foreign(seen_mib, now)
-        return max(seen_mib, remembered)
+            return self._foreign.last_mib(reading.device_id)
+        return self._foreign.now_mib(reading.device_id, used_mib, own_mib, reading.at, now)
 
     def _is_attributed(self, lease: Lease) -> bool:
         ramp = self._ramps.get(lease.worker_id)

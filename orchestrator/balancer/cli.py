@@ -96,7 +96,8 @@ def explain(run: str, as_json: bool) -> None:
 @cli.command()
 @_device
 @click.option("--now", is_flag=True, help="Let runs checkpoint and go back to the queue, instead of finishing them.")
-def drain(device: str | None, now: bool) -> None:
+@_json
+def drain(device: str | None, now: bool, as_json: bool) -> None:
     """Let workers leave a device, or all: nothing starts there until `balancer resume`.
 
     DEVICE is a name as in `balancer status`, a UUID, or the beginning of one; none means all. Runs that are there are
@@ -107,26 +108,34 @@ def drain(device: str | None, now: bool) -> None:
       balancer drain GPU-8f3a --now
       balancer drain
     """
-    _print("\n".join(_backend().drain(device, now=now)["lines"]))
+    answer = _backend().drain(device, now=now)
+    _print(json.dumps(answer) if as_json else "\n".join(answer["lines"]))
 
 
 @cli.command()
 @_device
-def resume(device: str | None) -> None:
+@_json
+def resume(device: str | None, as_json: bool) -> None:
     """Use a device again, or all, whether it was drained or is quarantined because its runs kept dying.
 
     \b
       balancer resume gpu0
       balancer resume
     """
-    _print("\n".join(_backend().reopen(device)["lines"]))
+    answer = _backend().reopen(device)
+    _print(json.dumps(answer) if as_json else "\n".join(answer["lines"]))
 
 
 @cli.command()
 @click.argument("fleet", type=_file)
 @click.argument("workload", type=_file)
 @click.option("--seed", default=0, show_default=True, help="Of everything that varies.")
-@click.option("--policy", default="ours", show_default=True, help="Who gives out the memory; `--policy ?` names all.")
+@click.option(
+    "--policy",
+    default="ours",
+    show_default=True,
+    help="Who gives out the memory: ours, one, two, four, free-1s or free-30s.",
+)
 @click.option("--timeline", type=click.Path(dir_okay=False, path_type=Path), help="Draw every attempt into this SVG.")
 @_json
 def simulate(  # noqa: PLR0913, PLR0917 (click passes each option)
@@ -142,11 +151,12 @@ def simulate(  # noqa: PLR0913, PLR0917 (click passes each option)
     """
     from orchestrator.balancer.simulator import picture, render
     from orchestrator.balancer.simulator import simulate as play
+    from orchestrator.balancer.watching import size
 
     result = play(fleet, workload, seed=seed, policy=policy)
     if timeline:
         timeline.write_text(picture(result), encoding="utf-8")
-    _print(json.dumps(result.as_json()) if as_json else render(result))
+    _print(json.dumps(result.as_json()) if as_json else render(result, size()[0]))
 
 
 @cli.command()
@@ -167,7 +177,9 @@ def main() -> None:
 def _backend() -> Backend:
     from orchestrator.backends.choice import backend_of
 
-    return backend_of(from_environment())
+    backend = backend_of(from_environment())
+    click.get_current_context().call_on_close(backend.close)
+    return backend
 
 
 def _in_colour() -> bool:

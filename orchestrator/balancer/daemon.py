@@ -2,26 +2,23 @@
 
 A report is answered at once. What must be looked for, processes that are gone, heartbeats, other people's changes, is
 looked for at each tick. Everything outside is passed in, so the same loop runs over real and fake devices and
-launchers. One daemon per installation: a file lock keeps a second one out.
+launchers. One daemon per installation: `lock` keeps a second one out.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from orchestrator.balancer.accounting import Account, Rules
 from orchestrator.balancer.launchers.port import Launcher
-from orchestrator.balancer.leases import Entry, Heard, Leases
+from orchestrator.balancer.leases import Heard, Leases
 from orchestrator.balancer.losses import Losses
 from orchestrator.balancer.observation import Action, Assign, Drain, Observation, Park, Reap, Refuse, Start
 from orchestrator.balancer.observer import Observer, World, rates_by_device
@@ -29,7 +26,7 @@ from orchestrator.balancer.policy import decide
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.reports import Reports
 from orchestrator.balancer.snapshot import SNAPSHOT, snapshot, stored_books
-from orchestrator.errors import OrchestratorError, RefusedError, ServiceError, SupersededError
+from orchestrator.errors import OrchestratorError, RefusedError, SupersededError
 from orchestrator.ledger import LeaseOf, Ledger
 from orchestrator.records import Run, Worker, WorkerState
 from orchestrator.settings import BalancerSettings
@@ -59,6 +56,10 @@ class Daemon:
     observer: Observer = field(init=False)
     fencing_epoch: int = field(init=False, default=0)
     _world: World = field(init=False, default=World((), {}))
+    _listened_to: list[str] = field(init=False, default_factory=list)
+    """Workers whose reports are waited for."""
+    _ordered: list[str] = field(init=False, default_factory=list)
+    """Workers that were sent an order, and of which that is not written down yet."""
     _ticked: float = field(init=False, default=0.0)
     _since: float = field(init=False, default_factory=time.time)
 
@@ -72,6 +73,7 @@ class Daemon:
     def run(self, stop: threading.Event) -> None:
         """Balance until `stop` is set; workers are left running."""
         self.fencing_epoch = self.leases.next_fencing_epoch()
+        self._listened_to = [worker.worker_id for worker in self.leases.workers()]
         while not stop.is_set():
             self.step(self.settings.tick_s)
 
@@ -90,28 +92,29 @@ class Daemon:
         Raises:
             SupersededError: another balancer has taken over.
         """
-        if self.leases.fencing_epoch() > self.fencing_epoch:
+        heard = self.leases.reports(self._listened_to, wait_s)
+        if heard.fencing_epoch > self.fencing_epoch:
             raise SupersededError("a balancer that was started later works on this Redis; this one leaves it alone")
-        heard = self.leases.reports([worker.worker_id for worker in self.leases.workers()], wait_s)
-        for entry in heard.entries:
-            self.reports.apply(entry)
+        self.reports.apply(heard.entries)
         due = not heard.entries or time.monotonic() - self._ticked >= self.settings.tick_s
-        if not (due or heard.woken or any(map(_changes_something, heard.entries))):
-            return
         workers = self._look_around() if due or heard.woken or _has_failures(heard) else self.leases.workers()
+        self._listened_to = [worker.worker_id for worker in workers]
         observation, account = self._observe(workers)
-        for action in decide(observation):
-            self._act(action, observation)
+        self._carry_out(decide(observation), observation)
         if due:
-            self._tell(observation, account)
+            self._tell(workers, observation, account)
 
     def _look_around(self) -> list[Worker]:
         """Find who is gone, deliver what was not, and read anew what changes seldom."""
         self._ticked = time.monotonic()
         self._world = World(self.probe.read(), self.launcher.alive())
-        workers = list(self.losses.bury(self.leases.workers(), self._world.launched))
+        found = self.leases.workers()
+        runs = self.ledger.runs_by_id(worker.run_id for worker in found if worker.run_id)
+        signs = self.leases.signs([worker.worker_id for worker in found])
+        runs |= self.reports.note_paces(signs.paces, runs)
+        workers = list(self.losses.bury(found, runs, self._world.launched, signs.beating))
         self._redeliver(workers)
-        self.observer.refresh(workers)
+        self.observer.refresh(runs)
         for device_id in self.observer.closures.take_forgiven():
             self.probe.forgive(device_id)
         return workers
@@ -131,10 +134,9 @@ class Daemon:
             self.leases.end(worker_id)
         return self.observer.look([one for one in workers if one.worker_id not in account.released], self._world)
 
-    def _tell(self, observation: Observation, account: Account) -> None:
+    def _tell(self, workers: list[Worker], observation: Observation, account: Account) -> None:
         """Learn from how fast the runs go, and publish what was seen."""
         models = {device.device_id: device.model for device in observation.devices}
-        workers = self.leases.workers()
         for device_id, rates in rates_by_device(workers, self.observer.runs, observation.devices).items():
             self.experience.rates(models[device_id], rates)
         self._watch_overheads(workers, account, models)
@@ -146,6 +148,13 @@ class Daemon:
             if worker.steady and worker.device in models and worker.device != "cpu":
                 beside = account.observed_mib.get(worker.worker_id, 0) - worker.cap_mib
                 self.experience.held_beside_cap(models[worker.device], beside)
+
+    def _carry_out(self, actions: Iterable[Action], observation: Observation) -> None:
+        """Act; workers that wait for a run come before launches, which take a while."""
+        for action in sorted(actions, key=lambda one: isinstance(one, Start)):
+            self._act(action, observation)
+        self.leases.delivered(self._ordered)
+        self._ordered.clear()
 
     def _act(self, action: Action, observation: Observation) -> None:
         match action:
@@ -179,6 +188,7 @@ class Daemon:
             signature=start.signature,
         )
         self.leases.grant(worker)
+        self._listened_to.append(worker.worker_id)
         try:
             self.launcher.start(worker)
         except (OrchestratorError, OSError) as error:
@@ -198,7 +208,7 @@ class Daemon:
 
     def _deliver(self, worker_id: str, run_id: str, token: str) -> None:
         self.transport.deliver(worker_id, run_id, token)
-        self.leases.delivered(worker_id)
+        self._ordered.append(worker_id)
 
     def _redeliver(self, workers: list[Worker]) -> None:
         for worker in workers:
@@ -227,28 +237,6 @@ class Daemon:
         self.ledger.redis.set(control_key(run.run_id, run.token), order, ex=_CONTROL_TTL_S)
 
 
-def _changes_something(entry: Entry) -> bool:
-    """Whether a report can lead to a decision: the pace of a run alone does not."""
-    return entry.report.kind is not ReportKind.PROGRESS or bool(entry.report.metrics)
-
-
 def _has_failures(heard: Heard) -> bool:
     """Whether something failed, which may have paused a sweep."""
     return any(entry.report.kind is ReportKind.FAILED for entry in heard.entries)
-
-
-@contextmanager
-def only_one(home: Path) -> Iterator[None]:
-    """Hold the balancer's file lock.
-
-    Raises:
-        ServiceError: another balancer holds it.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "balancer.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ServiceError(f"another balancer is running for {home}; `orchestrator down` stops it") from error
-        os.set_inheritable(lock.fileno(), False)
-        yield

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.balancer.footprints import Learned, cap_mib
+from orchestrator.balancer.footprints import Learned, cap_mib, margin_unknown
 from orchestrator.balancer.throughput import learn
 from orchestrator.records import Group
 from worker.spec import PREFIX
@@ -38,6 +38,7 @@ class Experience:
         self._redis = redis
         self._learned = {key: _learned(text) for key, text in redis.hgetall(LEARNED).items()}
         self._overheads = {model: int(mib) for model, mib in redis.hgetall(OVERHEADS).items()}
+        self._margins: dict[str, float] = {}
 
     def of(self, signature: str, model: str) -> Learned:
         """What is known of a signature on a model of device."""
@@ -45,7 +46,14 @@ class Experience:
 
     def cap_mib(self, group: Group, model: str) -> int:
         """What one run of the group is given on a model of device."""
-        return cap_mib(group.predicted_mib(model), self.of(group.signature, model), fixed=group.fixed)
+        known, margin = self.of(group.signature, model), self.margin(model)
+        return cap_mib(group.predicted_mib(model), known, margin=margin, fixed=group.fixed)
+
+    def margin(self, model: str) -> float:
+        """What a prediction for a model of device is multiplied by while no run of the signature has finished."""
+        if model not in self._margins:
+            self._margins[model] = margin_unknown(self._on(model))
+        return self._margins[model]
 
     def expected_s(self, group: Group, models: Iterable[str]) -> float:
         """How long a run of the group will take on the fastest of these models; infinite where nothing is known."""
@@ -66,10 +74,13 @@ class Experience:
         if peak_mib > self.of(signature, model).provisional_mib:
             self._keep(signature, model, self.of(signature, model).passed_epoch(peak_mib))
 
-    def finished(self, signature: str, model: str, peak_mib: int, pace_s: float) -> None:
-        """A run has finished."""
+    def finished(self, group: Group, model: str, peak_mib: int, pace_s: float) -> None:
+        """A run of the group has finished."""
         if peak_mib:
-            self._keep(signature, model, self.of(signature, model).has_finished(peak_mib, pace_s))
+            predicted = 0 if group.fixed else group.predicted_mib(model)
+            known = self.of(group.signature, model)
+            self._keep(group.signature, model, known.has_finished(peak_mib, pace_s, predicted))
+            self._margins.pop(model, None)
 
     def went_over(self, signature: str, model: str, cap_mib: int) -> None:
         """A run has gone over its cap."""
@@ -93,8 +104,11 @@ class Experience:
             self._keep(signature, model, replace(self.of(signature, model), load=round(load, 3)))
 
     def _usual_pace_s(self, model: str) -> float:
-        paces = [one.pace_s for key, one in self._learned.items() if key.endswith(f"|{model}") and one.pace_s]
+        paces = [one.pace_s for one in self._on(model) if one.pace_s]
         return statistics.median(paces) if paces else 0.0
+
+    def _on(self, model: str) -> Iterator[Learned]:
+        return (one for key, one in self._learned.items() if key.endswith(f"|{model}"))
 
     def _keep(self, signature: str, model: str, learned: Learned) -> None:
         key = f"{signature}|{model}"

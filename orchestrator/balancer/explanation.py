@@ -136,25 +136,26 @@ class Reasons:
         return f"{'will fit' if reserved else 'at the earliest'} {where}{after} in {minutes(found.in_s)}"
 
 
-def cap_from(group: Group, model: str, learned: Learned, need_mib: int) -> str:
+def cap_from(group: Group, model: str, learned: Learned, need_mib: int, margin: float = MARGIN_UNKNOWN) -> str:
     """Where the cap of a run on a model of device comes from, as words.
 
     `need_mib` is what the board gives now: more, while the first run of its signature has not finished.
     """
     predicted = group.predicted_mib(model)
-    cap = cap_mib(predicted, learned, fixed=group.fixed)
-    return _source(group, predicted, learned, cap) + (f" ×{need_mib / cap:.2g}" if need_mib > cap else "")
+    cap = cap_mib(predicted, learned, margin=margin, fixed=group.fixed)
+    return _source(group, round(predicted * margin), learned, cap, f"predicted ×{margin:.3g}") + (
+        f" ×{need_mib / cap:.2g}" if need_mib > cap else ""
+    )
 
 
-def _source(group: Group, predicted_mib: int, learned: Learned, cap: int) -> str:
+def _source(group: Group, first_mib: int, learned: Learned, cap: int, first: str) -> str:
     if learned.floor_mib and cap == learned.floor_mib:
         return f"after {learned.ooms} out-of-memory"
     if group.fixed:
         return "set by a person"
     if learned.finished:
         return f"learned from {learned.finished} finished"
-    is_learned = cap > round(predicted_mib * MARGIN_UNKNOWN)
-    return "learned from a run under way" if is_learned else f"predicted ×{MARGIN_UNKNOWN}"
+    return "learned from a run under way" if cap > first_mib else first
 
 
 def name_of(place: Place) -> str:

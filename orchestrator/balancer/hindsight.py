@@ -30,7 +30,7 @@ class Hindsight(Observer):
 
     def recall(self) -> Observation:
         """Devices and workers of the snapshot; what a person has closed or opened since counts."""
-        self.refresh(())
+        self.refresh({})
         world = World(tuple(map(_reading, self._seen["devices"])), {})
         now, account = self.look((), world)
         troubles = {device.device_id: device.trouble for device in account.devices}

@@ -120,7 +120,7 @@ def _device(hindsight: Hindsight, run: Run, reasons: Reasons, place: Place, dema
         "finished": learned.finished,
         "ooms": learned.ooms,
         "cap_mib": need,
-        "cap_from": cap_from(group, model, learned, need),
+        "cap_from": cap_from(group, model, learned, need, hindsight.experience.margin(model)),
         "lease_mib": reasons.lease_mib(place, demand),
         "headroom_mib": place.headroom_mib,
         "why": reasons.in_the_way(place, demand),

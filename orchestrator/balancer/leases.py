@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from orchestrator.ledger import WAKE
 from orchestrator.records import Worker, WorkerState
-from worker.spec import PREFIX, Report, heartbeat_key, report_stream, sweep_key
+from worker.spec import PREFIX, Report, heartbeat_key, pace_key, report_stream, sweep_key
 
 if TYPE_CHECKING:
     from orchestrator.redis_door import Redis
@@ -41,6 +41,17 @@ class Heard(NamedTuple):
     entries: list[Entry]
     woken: bool
     """Whether somebody has changed something that workers do not report."""
+    fencing_epoch: int
+    """That of the balancer that was started last."""
+
+
+class Signs(NamedTuple):
+    """Signs of life."""
+
+    beating: set[str]
+    """Workers whose heartbeat has not run out."""
+    paces: list[Report]
+    """The latest that each told of how fast its run goes."""
 
 
 class Leases:
@@ -52,10 +63,6 @@ class Leases:
     def next_fencing_epoch(self) -> int:
         """Count this start of a balancer."""
         return int(self.redis.incr(FENCING_EPOCH))
-
-    def fencing_epoch(self) -> int:
-        """That of the balancer that was started last."""
-        return int(self.redis.get(FENCING_EPOCH) or 0)
 
     def shutting_down(self) -> bool:
         """Whether every worker is to leave."""
@@ -111,9 +118,12 @@ class Leases:
         """Count one more worker of the sweep that ended before it was ready; gives how many have in a row."""
         return int(self.redis.hincrby(sweep_key(sweep), _STILLBORN, 1))
 
-    def delivered(self, worker_id: str) -> None:
-        """Remember that RQ has the worker's order."""
-        self.redis.hset(_key(worker_id), "delivered", "1")
+    def delivered(self, worker_ids: Iterable[str]) -> None:
+        """Remember that RQ has the orders of these workers."""
+        with self.redis.pipeline() as pipe:
+            for worker_id in worker_ids:
+                pipe.hset(_key(worker_id), "delivered", "1")
+            pipe.execute()
 
     def release(self, worker: Worker) -> None:
         """Enter that a worker is gone; its lease counts until its memory is seen free."""
@@ -122,29 +132,31 @@ class Leases:
         with self.redis.pipeline() as pipe:
             pipe.hset(_key(worker.worker_id), mapping=cast("Any", fields))
             pipe.hdel(_key(worker.worker_id), "run_id", "delivered")
-            pipe.delete(report_stream(worker.worker_id), heartbeat_key(worker.worker_id))
+            pipe.delete(*_said_by(worker.worker_id))
             pipe.execute()
 
     def end(self, worker_id: str) -> None:
         """Forget a worker that is gone, and its lease."""
         with self.redis.pipeline() as pipe:
             pipe.srem(WORKERS, worker_id)
-            pipe.delete(_key(worker_id), report_stream(worker_id), heartbeat_key(worker_id))
+            pipe.delete(_key(worker_id), *_said_by(worker_id))
             pipe.execute()
 
-    def hearts(self, worker_ids: Sequence[str]) -> set[str]:
-        """Those of the workers whose heartbeat has not run out."""
-        with self.redis.pipeline() as pipe:
-            for worker_id in worker_ids:
-                pipe.exists(heartbeat_key(worker_id))
-            return {name for name, beats in zip(worker_ids, pipe.execute(), strict=True) if beats}
+    def signs(self, worker_ids: Sequence[str]) -> Signs:
+        """What workers say without being asked, and without waking anybody."""
+        keys = [*map(heartbeat_key, worker_ids), *map(pace_key, worker_ids)]
+        found = self.redis.mget(keys) if keys else []
+        beating = {name for name, beat in zip(worker_ids, found, strict=False) if beat}
+        told = filter(None, found[len(worker_ids) :])
+        return Signs(beating, [report for text in told if (report := _read({"report": text}))])
 
-    def reports(self, worker_ids: Sequence[str], wait_s: float) -> Heard:
+    def reports(self, worker_ids: Iterable[str], wait_s: float) -> Heard:
         """What workers said since, waiting up to `wait_s` for something to happen."""
         streams = {report_stream(worker_id): worker_id for worker_id in worker_ids}
-        answer = self.redis.xread(
-            {**dict.fromkeys(streams, "0"), WAKE: "0"}, count=200, block=max(1, round(wait_s * 1000))
-        )
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.xread({**dict.fromkeys(streams, "0"), WAKE: "0"}, count=200, block=max(1, round(wait_s * 1000)))
+            pipe.get(FENCING_EPOCH)
+            answer, epoch = pipe.execute()
         entries, woken = [], False
         for stream, said in answer or []:
             for entry_id, fields in said:
@@ -155,15 +167,23 @@ class Leases:
                     entries.append(Entry(streams[stream], entry_id, report))
                 else:
                     self.redis.xdel(stream, entry_id)
-        return Heard(entries, woken)
+        return Heard(entries, woken, int(epoch or 0))
 
-    def applied(self, entry: Entry) -> None:
-        """Forget a report that the ledger now shows."""
-        self.redis.xdel(report_stream(entry.worker_id), entry.entry_id)
+    def applied(self, entries: Iterable[Entry]) -> None:
+        """Forget reports that the ledger now shows."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for entry in entries:
+                pipe.xdel(report_stream(entry.worker_id), entry.entry_id)
+            pipe.execute()
 
 
 def _key(worker_id: str) -> str:
     return f"{PREFIX}:worker:{worker_id}"
+
+
+def _said_by(worker_id: str) -> tuple[str, str, str]:
+    """Keys that a worker writes."""
+    return report_stream(worker_id), heartbeat_key(worker_id), pace_key(worker_id)
 
 
 def _read(fields: dict[str, str]) -> Report | None:

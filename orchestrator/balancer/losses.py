@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.balancer.launchers.port import Launched, Launcher
@@ -33,15 +33,15 @@ class Losses:
     settings: BalancerSettings
     began: float = field(default_factory=time.time)
 
-    def bury(self, workers: list[Worker], alive: Mapping[str, Launched]) -> Iterator[Worker]:
-        """Give up workers that are gone; what is alive without a lease is not wanted."""
-        hearts = self.leases.hearts([worker.worker_id for worker in workers])
-        runs = {run.run_id: run for run in self.ledger.runs_by_id(w.run_id for w in workers if w.run_id)}
+    def bury(
+        self, workers: list[Worker], runs: Mapping[str, Run], alive: Mapping[str, Launched], beating: Container[str]
+    ) -> Iterator[Worker]:
+        """Give up workers that are gone, with the `runs` that they had; who is alive without a lease is not wanted."""
         for worker in workers:
             if worker.state is WorkerState.RELEASING:
                 yield worker
             elif why := self._why_lost(
-                worker, runs.get(worker.run_id), worker.worker_id in alive, worker.worker_id in hearts
+                worker, runs.get(worker.run_id), worker.worker_id in alive, worker.worker_id in beating
             ):
                 self._end(worker, why)
                 yield from filter(None, [self.leases.worker(worker.worker_id)])
@@ -79,8 +79,7 @@ class Losses:
 
     def _hear_out(self, worker: Worker) -> None:
         while last_words := self.leases.reports([worker.worker_id], 0).entries:
-            for entry in last_words:
-                self.reports.apply(entry)
+            self.reports.apply(last_words)
 
     def _why_lost(self, worker: Worker, run: Run | None, lives: bool, beats: bool) -> str:
         now = time.time()

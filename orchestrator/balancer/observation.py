@@ -69,6 +69,8 @@ class WorkerView:
     """Whether what its last run held has not been seen free yet; it gets no run so long."""
     measured: bool = True
     """Whether what it was seen to hold is of its present run, and not of the one before."""
+    launched_at: float = 0.0
+    """Since the epoch; 0: not known."""
 
     @property
     def excess_mib(self) -> int:

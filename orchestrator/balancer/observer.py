@@ -24,8 +24,6 @@ _HEADS = 16
 _REMEMBERED_S = 15.0
 _LEFT_BEHIND_MIB = 64
 """Memory of a worker without a run that is nobody's business."""
-_MEASURED_AFTER_S = 10.0
-"""After which what a worker holds is of its present run."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +55,15 @@ class Observer:
         """Processes that workers had of late, each with when that was; the driver may still list one that is gone."""
         self._quarantined: Mapping[str, str] = {}
         self._drained: Mapping[str, bool] = {}
+        self._shutting_down = False
 
-    def refresh(self, workers: Iterable[Worker]) -> None:
-        """Read anew what changes seldom."""
+    def refresh(self, runs: Mapping[str, Run]) -> None:
+        """Read anew what changes seldom; `runs` are those that workers have, by their ids."""
+        self.runs = dict(runs)
         counts = {name: self._ledger.counts(name) for name in self._ledger.sweeps()}
         self.counts = {name: count for name, count in counts.items() if any(count[state] for state in UNDER_WAY)}
         self.sweeps = {name: self._ledger.sweep(name) for name in self.counts}
-        self.runs = {run.run_id: run for run in self._ledger.runs_by_id(w.run_id for w in workers if w.run_id)}
+        self._shutting_down = self._leases.shutting_down()
         self._quarantined, self._drained = self.closures.quarantined(), self.closures.drained()
 
     def look(self, workers: Sequence[Worker], world: World) -> tuple[Observation, Account]:
@@ -78,12 +78,12 @@ class Observer:
         here = {reading.device_id: reading for reading in readings}
         observation = Observation(
             devices=account.devices,
-            workers=tuple(self._view(worker, account, here.get(worker.device), now) for worker in workers),
+            workers=tuple(self._view(worker, account, here.get(worker.device), world, now) for worker in workers),
             sweeps=tuple(map(_sweep_view, self.sweeps.values())),
             demands=tuple(self._demands(set(models.values()), now)),
             loads=self.experience.loads(),
             idle_worker_s=self._settings.idle_worker_s,
-            shutting_down=self.leaving or self._leases.shutting_down(),
+            shutting_down=self.leaving or self._shutting_down,
             draining=self._drained,
         )
         return observation, account
@@ -139,7 +139,7 @@ class Observer:
             unproven=frozenset(m for m in models if not (group.fixed or experience.of(group.signature, m).is_proven)),
         )
 
-    def _view(self, worker: Worker, account: Account, reading: Reading | None, now: float) -> WorkerView:
+    def _view(self, worker: Worker, account: Account, reading: Reading | None, world: World, now: float) -> WorkerView:
         run = self.runs.get(worker.run_id)
         return WorkerView(
             worker.worker_id,
@@ -156,8 +156,16 @@ class Observer:
             ends_in_s=run.ends_in_s if run and run.token else math.inf,
             spent=worker.served >= self._settings.runs_per_worker,
             settling=_is_settling(worker, account, reading),
-            measured=reading is not None and reading.at > worker.assigned_at + _MEASURED_AFTER_S,
+            measured=self._is_measured(worker, reading, world),
+            launched_at=worker.created_at,
         )
+
+    def _is_measured(self, worker: Worker, reading: Reading | None, world: World) -> bool:
+        """Whether what it was seen to hold is of its present run: that has begun, and the last one is not listed."""
+        run, launched = self.runs.get(worker.run_id), world.launched.get(worker.worker_id)
+        if not (run and launched and reading and run.state is RunState.RUNNING and reading.at > run.started_at):
+            return False
+        return not (self._pids[worker.worker_id].keys() - launched.pids) & (reading.processes or {}).keys()
 
 
 def _lease(worker: Worker, held_mib: int | None) -> Lease:

@@ -10,7 +10,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from orchestrator.balancer.closures import Closures
@@ -32,6 +32,8 @@ _ENOUGH_TO_JUDGE = 5
 """Runs that must be over before the failed share can pause a sweep."""
 _FIRST_BACKOFF_S = 1.0
 _LONGEST_BACKOFF_S = 300.0
+_PACE = {"epoch", "epochs", "steps_per_s", "peak_mib"}
+"""What is told of a run on its way."""
 
 
 class Verdict(NamedTuple):
@@ -50,8 +52,20 @@ class Reports:
         self._ledger, self._leases = ledger, leases
         self._experience, self._closures = experience, closures
 
-    def apply(self, entry: Entry) -> None:
-        """Apply one report and forget it."""
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Apply reports in their order, then forget them."""
+        for entry in entries:
+            self._apply(entry)
+        self._leases.applied(entries)
+
+    def note_paces(self, told: Iterable[Report], runs: Mapping[str, Run]) -> dict[str, Run]:
+        """Enter how far these runs are and how fast they go; gives those of which there is news, as they are now."""
+        current = [(runs[one.run_id], one) for one in told if one.run_id in runs and _is_of(one, runs[one.run_id])]
+        news = {run.run_id: gone_on for run, report in current if (gone_on := _gone_on(run, report)) != run}
+        self._ledger.note({run_id: run.model_dump(include=_PACE) for run_id, run in news.items()})
+        return news
+
+    def _apply(self, entry: Entry) -> None:
         report = entry.report
         try:
             if report.kind is ReportKind.READY:
@@ -61,7 +75,6 @@ class Reports:
         except (FencedError, RefusedError, UnknownNameError) as error:
             _log.info("fenced: %s of worker %s: %s", report.kind, entry.worker_id, error)
             self._settle_again(report.run_id)
-        self._leases.applied(entry)
 
     def lose(self, worker: Worker, why: str, failure: FailureClass = FailureClass.INFRA) -> None:
         """Give up a worker that is gone, and the attempt that it had; its lease stays until its memory is seen free."""
@@ -118,7 +131,7 @@ class Reports:
         run = self._current(report)
         rate = {"steps_per_s": report.steps_per_s} if report.steps_per_s else {}
         metrics = {"metrics": json.dumps(report.metrics)} if report.metrics else {}
-        self._ledger.note(report.run_id, {**rate, **metrics, **common})
+        self._ledger.note({report.run_id: {**rate, **metrics, **common}})
         if worker and report.metrics and not worker.steady:
             self._leases.note(worker.worker_id, steady="1")
             self._closures.went_well(worker.device)
@@ -136,7 +149,8 @@ class Reports:
         }
         self._ledger.move(report.run_id, RunState.FINISHED, token=report.token, fields={**result, **common})
         if worker:
-            self._experience.finished(run.spec.signature, worker.model, report.peak_mib, _pace_s(run, report))
+            group = Group.of(run.spec, exclusive=False)
+            self._experience.finished(group, worker.model, report.peak_mib, _pace_s(run, report))
             self._closures.went_well(worker.device)
 
     def _fail(self, run: Run, report: Report, worker: Worker | None) -> None:
@@ -190,6 +204,23 @@ def pause_reason(sweep: Sweep, alike: int, signature: str, counts: Mapping[RunSt
     if over >= _ENOUGH_TO_JUDGE and share > sweep.policy.failed_fraction:
         return f"{counts[RunState.FAILED]} of {over} runs that are over have failed"
     return ""
+
+
+def _is_of(report: Report, run: Run) -> bool:
+    """Whether a report is of the run's present attempt."""
+    return bool(run.token) and run.token == report.token
+
+
+def _gone_on(run: Run, report: Report) -> Run:
+    """The run with what was told; a pace is told beside the stream, and may be older than what came through it."""
+    return run.model_copy(
+        update={
+            "epoch": max(run.epoch, report.epoch),
+            "epochs": report.epochs or run.epochs,
+            "steps_per_s": report.steps_per_s or run.steps_per_s,
+            "peak_mib": max(run.peak_mib, report.peak_mib),
+        }
+    )
 
 
 def _loss(run: Run, why: str, failure: FailureClass) -> Report:

@@ -7,10 +7,12 @@ import os
 import signal
 import threading
 
-from orchestrator.balancer.daemon import Daemon, only_one
+from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.launchers.port import Launcher
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.limits import rules_from
+from orchestrator.balancer.lock import only_one
+from orchestrator.balancer.probes.cpu import CPU
 from orchestrator.balancer.probes.detect import probe_for
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.settlement import Settlement
@@ -68,26 +70,29 @@ def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool 
 def _daemon(settings: Settings, redis_url: str, mlflow_url: str, probe: DeviceProbe) -> Daemon:
     client = connect(redis_url)
     client.set(MLFLOW_URL, settings.containers.mlflow_url or mlflow_url)
-    slots = sum(reading.slots or settings.balancer.gpu_slots for reading in probe.read())
+    readings = probe.read()
+    slots = sum(reading.slots or settings.balancer.gpu_slots for reading in readings)
+    threads = max(1, (os.cpu_count() or 1) // max(slots, 1))
+    weighs = any(reading.device_id == CPU for reading in readings)
     return Daemon(
         ledger=Ledger(client),
         leases=Leases(client),
         transport=Transport(connect(redis_url, decode=False)),
         probe=probe,
-        launcher=_launcher(settings, redis_url, threads=max(1, (os.cpu_count() or 1) // max(slots, 1))),
+        launcher=_launcher(settings, redis_url, threads=threads, weighs=weighs),
         settings=settings.balancer,
         rules=rules_from(settings.balancer),
     )
 
 
-def _launcher(settings: Settings, redis_url: str, threads: int) -> Launcher:
+def _launcher(settings: Settings, redis_url: str, *, threads: int, weighs: bool) -> Launcher:
     """What the settings call for; what it needs is imported only then."""
     containers = settings.containers
     environment = {"HDSMLM_REDIS_URL": containers.redis_url or redis_url, "HDSMLM_HOME": str(settings.home)}
     if settings.balancer.launcher == "process":
         from orchestrator.balancer.launchers.process import ProcessLauncher
 
-        return ProcessLauncher(settings.home, environment, threads=threads)
+        return ProcessLauncher(settings.home, environment, threads=threads, weighs=weighs)
     from orchestrator.balancer.launchers.containers import DockerLauncher
 
     if containers.redis_password_file:

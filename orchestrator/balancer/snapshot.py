@@ -100,6 +100,7 @@ def _worker(worker: WorkerView, run: Run | None, now: float) -> dict[str, Any]:
         "sweep": worker.sweep,
         "device": worker.device_id,
         "state": str(worker.state),
+        "launched_at": worker.launched_at or None,
         "since": _since(worker, run, now),
         "lease_mib": worker.lease_mib,
         "observed_mib": worker.observed_mib,
@@ -121,9 +122,11 @@ def _worker(worker: WorkerView, run: Run | None, now: float) -> dict[str, Any]:
 
 
 def _since(worker: WorkerView, run: Run | None, now: float) -> float | None:
-    """Since when it has its run, or is idle; None where that is not known."""
+    """Since when it has its run, is idle, or is starting; None where that is not known."""
     if run:
         return max(run.assigned_at, run.started_at if run.state is RunState.RUNNING else 0.0) or None
+    if worker.state is WorkerState.STARTING:
+        return worker.launched_at or None
     return now - worker.idle_s if worker.state is WorkerState.IDLE else None
 
 

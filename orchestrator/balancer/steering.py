@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.balancer.closures import Closures
@@ -23,8 +23,8 @@ class Steering:
         self._closures = Closures(ledger.redis)
         self._seen = judged(ledger.redis.get(SNAPSHOT))
 
-    def drain(self, name: str | None, *, now: bool) -> list[str]:
-        """Let workers leave a device, or all; says what happens to their runs.
+    def drain(self, name: str | None, *, now: bool) -> dict[str, Any]:
+        """Let workers leave a device, or all; `docs/balancer-status.md` has the keys of what it gives.
 
         Raises:
             UnknownNameError: no device is called so, or several are.
@@ -33,10 +33,10 @@ class Steering:
         for device in chosen:
             self._closures.drain(device["device"], release=now)
         self._ledger.wake()
-        return [*(self._drained(device, now) for device in chosen), *self._when()]
+        return self._answer([{**_named(device), "now": now, "runs": self._runs_on(device)} for device in chosen])
 
-    def resume(self, name: str | None) -> list[str]:
-        """Use a device again, or all, whatever closed it; says what was lifted.
+    def resume(self, name: str | None) -> dict[str, Any]:
+        """Use a device again, or all, whatever closed it; `docs/balancer-status.md` has the keys of what it gives.
 
         Raises:
             UnknownNameError: no device is called so, or several are.
@@ -47,12 +47,22 @@ class Steering:
         for device in chosen:
             self._closures.resume(device["device"])
         self._ledger.wake()
-        said = [
-            _resumed(device, device["device"] in drained, quarantined.get(device["device"]))
-            for device in chosen
-            if name is not None or device["device"] in closed
-        ]
-        return [*(said or ["no device was closed"]), *self._when()]
+        return self._answer(
+            [
+                {
+                    **_named(device),
+                    "was_drained": device["device"] in drained,
+                    "was_quarantined": quarantined.get(device["device"], ""),
+                    "trouble": device["trouble"],
+                }
+                for device in chosen
+                if name is not None or device["device"] in closed
+            ]
+        )
+
+    def _answer(self, devices: list[dict[str, Any]]) -> dict[str, Any]:
+        up = self._seen["up"]
+        return {"up": up, "devices": devices, "lines": _in_words(devices, up=up)}
 
     def _chosen(self, name: str | None, also: set[str] | frozenset[str] = frozenset()) -> list[Device]:
         """The devices that are meant; `also` are some that were closed and may be gone."""
@@ -60,15 +70,9 @@ class Steering:
         gone: dict[str, Device] = {one: {"device": one, "name": one, "trouble": ""} for one in sorted(also - {*known})}
         return choose(name, [*known.values(), *gone.values()])
 
-    def _drained(self, device: Device, now: bool) -> str:
+    def _runs_on(self, device: Device) -> int:
         there = [worker for worker in self._seen["workers"] if worker["device"] == device["device"]]
-        runs = sum(worker["run"] is not None for worker in there)
-        fate = f"{_count(runs, 'run')} there {_fate(runs, now)}" if runs else "no run is there"
-        return f"{device['name']} is drained: {fate}, and nothing starts there until `balancer resume {device['name']}`"
-
-    def _when(self) -> Iterator[str]:
-        if not self._seen["up"]:
-            yield "The balancer is down; this holds from when `orchestrator up` has started it."
+        return sum(worker["run"] is not None for worker in there)
 
 
 def choose(name: str | None, devices: list[Device]) -> list[Device]:
@@ -101,21 +105,34 @@ def _described(device: Device) -> str:
     return device["name"] if device["name"] == device["device"] else f"{device['name']} ({device['device']})"
 
 
+def _in_words(devices: list[dict[str, Any]], *, up: bool) -> list[str]:
+    """What was drained or resumed, a line for each device."""
+    said = [_drained(device) if "runs" in device else _resumed(device) for device in devices]
+    when = [] if up else ["The balancer is down; this holds from when `orchestrator up` has started it."]
+    return [*(said or ["no device was closed"]), *when]
+
+
+def _named(device: Device) -> dict[str, str]:
+    return {"device": device["device"], "name": device["name"]}
+
+
+def _drained(device: Device) -> str:
+    runs, name = device["runs"], device["name"]
+    fate = f"{runs} run{'s' * (runs != 1)} there {_fate(runs, device['now'])}" if runs else "no run is there"
+    return f"{name} is drained: {fate}, and nothing starts there until `balancer resume {name}`"
+
+
 def _fate(runs: int, now: bool) -> str:
     if now:
         return f"checkpoint{'s' * (runs == 1)} and go{'es' * (runs == 1)} back to the queue"
     return f"{'is' if runs == 1 else 'are'} finished first"
 
 
-def _resumed(device: Device, drained: bool, quarantine: str | None) -> str:
+def _resumed(device: Device) -> str:
     lifted = []
-    if drained:
+    if device["was_drained"]:
         lifted.append("no longer drained")
-    if quarantine is not None:
+    if quarantine := device["was_quarantined"]:
         lifted.append(f"no longer quarantined (it was, after {quarantine.partition(';')[0]})")
     trouble = f"; its trouble is looked at anew: {device['trouble']}" if device["trouble"] else ""
     return f"{device['name']} {'is ' + ' and '.join(lifted) if lifted else 'was not closed'}{trouble}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"

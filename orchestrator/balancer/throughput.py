@@ -7,7 +7,8 @@ second over its best, would let light runs in beside heavy ones for ever: they m
 sooner.
 
 Loads are learned from the steps per second that workers report: a run's best rate is what it does undisturbed, so
-n / Σ (rate / best rate) is the sum of the loads as it was felt. What is not known yet is tried, one run at a time.
+n / Σ (rate / best rate) is the sum of the loads as it was felt. What is not known yet is tried, one run at a time; and
+so is one more where loads say that a device is busy, and nobody there is slowed down.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from collections.abc import Mapping, Sequence
 MIN_GAIN = 1.03
 _LEARNING_RATE = 0.5
 _FIRST_GUESS = 0.5
+_PRICE = 0.05
+"""Each co-runner may cost so much although the device is not busy; or it is chance."""
+_NOT_QUITE_BUSY = 0.9
 
 
 def worth_adding(loads: Sequence[float | None], load: float | None, *, settled: bool) -> bool:
@@ -51,14 +55,15 @@ def learn(
     """New loads of the signatures that share a device, from the rates (signature, steps/s) that they reach together.
 
     `best` are the highest rates ever seen. A run that is alone teaches nothing, nor do runs that nothing slows down and
-    of which nothing else was thought.
+    of which nothing else was thought. Where something else was thought, they are taken to leave room for one more.
     """
     shares = [rate / best[signature] for signature, rate in rates if best.get(signature)]
     if len(shares) < 2 or len(shares) < len(rates) or not sum(shares):
         return {}
     felt = len(shares) / sum(shares)
     guessed = [loads.get(signature, _FIRST_GUESS) for signature, _ in rates]
-    if felt <= MIN_GAIN and not (loads and sum(guessed) > 1.0):
+    is_felt = felt > 1 + _PRICE * (len(shares) - 1)
+    if not is_felt and not (loads and sum(guessed) > _NOT_QUITE_BUSY):
         return {}
-    factor = (max(felt, 1.0) / sum(guessed)) ** _LEARNING_RATE
+    factor = ((felt if is_felt else _NOT_QUITE_BUSY) / sum(guessed)) ** _LEARNING_RATE
     return {signature: min(1.0, guess * factor) for (signature, _), guess in zip(rates, guessed, strict=True)}

@@ -24,14 +24,16 @@ def read_log(run: Run, home: Path, attempt: str | None, position: int) -> dict[s
 
     `attempt` and `position` are those of the answer before, and count only while no further attempt has printed;
     `attempt` is null before any has. `end` is true where there is no more just now, `over` where there never will be.
+
+    Raises:
+        OrchestratorError: the log is there and cannot be read.
     """
-    log = max((home / "logs" / "runs" / run.run_id).glob("*.log"), key=lambda path: path.stat().st_mtime, default=None)
-    seen = {"run": run.run_id, "state": str(run.state), "over": run.state.is_over}
-    if log is None:
-        return {**seen, "attempt": None, "position": 0, "end": True, "text": ""}
-    start = position if attempt == log.stem else 0
-    text, stop = _read(log, start, over=run.state.is_over)
-    return {**seen, "attempt": log.stem, "position": stop, "end": stop == start or _size(log) == stop, "text": text}
+    try:
+        return _piece(run, home / "logs" / "runs" / run.run_id, attempt, position)
+    except OSError as error:
+        raise OrchestratorError(
+            f"the log of run {run.run_id} cannot be read ({error}); check who may read it"
+        ) from error
 
 
 def print_log(backend: Backend, name: str) -> None:
@@ -52,6 +54,16 @@ def follow_log(backend: Backend, name: str) -> None:
     while not said["over"]:
         time.sleep(_EVERY_S)
         said = _print_to_the_end(backend, backend.log(said["run"], said["attempt"], said["position"]))
+
+
+def _piece(run: Run, folder: Path, attempt: str | None, position: int) -> dict[str, Any]:
+    log = max(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, default=None)
+    seen = {"run": run.run_id, "state": str(run.state), "over": run.state.is_over}
+    if log is None:
+        return {**seen, "attempt": None, "position": 0, "end": True, "text": ""}
+    start = position if attempt == log.stem else 0
+    text, stop = _read(log, start, over=run.state.is_over)
+    return {**seen, "attempt": log.stem, "position": stop, "end": stop == start or _size(log) == stop, "text": text}
 
 
 def _print_to_the_end(backend: Backend, said: Answer) -> Answer:

@@ -31,7 +31,7 @@ def render_plan(seen: Mapping[str, Any]) -> str:
 
 def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
     yield f"{seen['sweep']}: {seen['description']}".rstrip(": ")
-    yield from Accounting(**seen["grid"]).lines()
+    yield from Accounting(*(seen["grid"][field] for field in Accounting._fields)).lines()
     least, most = seen["footprint_mib"]["least"], seen["footprint_mib"]["most"]
     yield f"predicted peak memory of a run: {least if least == most else f'{least} to {most}'} MiB"
     yield describe(seen)

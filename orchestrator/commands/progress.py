@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Progress:
     """Looks at sweeps again and again; finished runs are read anew only when there are more of them."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, mlflow: str) -> None:
+        """`mlflow` is the server's address as people reach it; empty: as the balancer does."""
+        self._ledger, self._mlflow = ledger, mlflow
         self._best: dict[str, tuple[int, dict[str, Any] | None]] = {}
 
     def of(self, name: str) -> dict[str, Any]:
@@ -36,7 +37,7 @@ class Progress:
             "metric": sweep.metric.model_dump(mode="json"),
             "at_work": [_at_work(run) for run in self._ledger.runs(name, RunState.RUNNING, RunState.ASSIGNED)],
             "best": self._best_of(sweep, counts[RunState.FINISHED]),
-            "mlflow": self._ledger.redis.get(MLFLOW_URL) or None,
+            "mlflow": self._mlflow or self._ledger.redis.get(MLFLOW_URL),
             "unsettled": self._ledger.redis.scard(UNSETTLED),
         }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.search_space.text_source import Source
 
 INTERRUPTED = 130
-_RETRY_S = 2.0
+_RETRY_S = 5.0
 
 
 def run_here(source: Source) -> int:

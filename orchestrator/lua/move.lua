@@ -65,5 +65,6 @@ if target ~= 'assigned' and target ~= 'running' then
   if state ~= 'queued' then redis.call('HINCRBY', 'hdsmlm:outcomes', target, 1) end
 end
 redis.call('XADD', 'hdsmlm:events', 'MAXLEN', '~', 10000, '*', 'kind', 'run', 'run', ARGV[1],
-           'sweep', redis.call('HGET', key, 'sweep'), 'from', state, 'state', target, 'worker', worker)
+           'sweep', redis.call('HGET', key, 'sweep'), 'from', state, 'state', target,
+           'worker', redis.call('HGET', key, 'worker') or '')
 return 'ok'

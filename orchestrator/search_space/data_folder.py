@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from model.config import PARENT_PATH, RUNS, TrainConfig
 from orchestrator.errors import InputError
 from orchestrator.search_space.document import Problem
 from orchestrator.search_space.grid import FILES
-from orchestrator.search_space.inputs import InputFiles
+from orchestrator.search_space.inputs import files_of
 from orchestrator.search_space.mentions import mentions
 from orchestrator.search_space.text_source import Source
 from orchestrator.search_space.wording import shown
@@ -26,22 +27,29 @@ _READ = ("base", "parameters", "zip", "include")
 def problems(space: Mapping[str, Any], source: Source) -> Iterator[Problem]:
     """Paths of input files that cannot be in the folder, by their words alone."""
     for mention in mentions(space):
-        if mention.path in FILES and mention.role in _READ:
+        if mention.path in (*FILES, PARENT_PATH) and mention.role in _READ:
             for location, value in mention.values:
-                if isinstance(value, str) and (why := _trespass(value, source)):
+                if isinstance(value, str) and not value.startswith(RUNS) and (why := _trespass(value, source)):
                     yield Problem(location, why)
 
 
-def confine(files: Iterable[InputFiles], folder: Path) -> None:
+def confine(configs: Iterable[TrainConfig], folder: Path) -> None:
     """Check that no link leads out of the folder.
 
     Raises:
         InputError: one does.
     """
     root = os.path.realpath(folder)
-    for path in {path for pair in files for path in pair}:
+    for path in {path for config in configs for path in _files(config)}:
         if not Path(os.path.realpath(path)).is_relative_to(root):
             raise InputError(f"{path} leads out of the data folder through a link; copy the file into the folder")
+
+
+def _files(config: TrainConfig) -> Iterator[str]:
+    yield from files_of(config) or ()
+    parent = config.training.init_from
+    if parent and not parent.startswith(RUNS):
+        yield parent
 
 
 def _trespass(path: str, source: Source) -> str:

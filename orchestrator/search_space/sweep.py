@@ -47,7 +47,7 @@ def plan(source: Source, check: inputs.Check = inputs.check) -> Plan:
     space = load(source)
     configs = [config_of(space, cell) for cell in expand(space)]
     if source.confined:
-        data_folder.confine(filter(None, map(inputs.files_of, configs)), space.folder)
+        data_folder.confine(configs, space.folder)
     digests = inputs.digests(configs, check)
     found = tuple(runs(space, digests))
     _check_distinct(found)

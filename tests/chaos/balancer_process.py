@@ -3,7 +3,7 @@
     python -m tests.chaos.balancer_process
 
 Settings are read from the environment as always; GHOST_PACE=fast asks the driver ten times a second,
-and GHOST_PROFILE names a file for a profile of the main thread.
+GHOST_PROFILE names a file for a profile of the main thread, and GHOST_COMMAND stands before the command of a ghost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 
 from orchestrator.addresses import redis_url
 from orchestrator.balancer import reports, service
-from orchestrator.balancer.launchers.process import ProcessLauncher
+from orchestrator.balancer.launchers import process
 from orchestrator.balancer.probes.nvml import NvmlProbe
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.errors import OrchestratorError
@@ -29,7 +29,8 @@ NO_MLFLOW = "http://127.0.0.1:9"
 
 def main() -> int:
     """Serve; an error is said in one line, as the command does."""
-    setattr(service, "ProcessLauncher", partial(ProcessLauncher, command=GHOST))  # noqa: B010
+    ghost = [*os.environ.get("GHOST_COMMAND", "").split(), *GHOST]
+    setattr(process, "ProcessLauncher", partial(process.ProcessLauncher, command=ghost))  # noqa: B010
     if os.environ.get("GHOST_PACE") == "fast":
         setattr(service, "probe_for", _fast_probe)  # noqa: B010
         reports._FIRST_BACKOFF_S = 0.05

@@ -147,7 +147,7 @@ class Attempt:
     def _tell_pace(self) -> None:
         if self.plan.tells_every_s and time.monotonic() - self.told_at >= self.plan.tells_every_s:
             self.told_at = time.monotonic()
-            self._say(ReportKind.PROGRESS, epoch=1, epochs=2, steps_per_s=_RATE)
+            self.link.tell_pace(run_id=self.run_id, token=self.token, epoch=1, epochs=2, steps_per_s=_RATE)
 
     def _progress(self) -> None:
         seen = {"metrics": _METRICS, "peak_mib": self.plan.peak_mib}

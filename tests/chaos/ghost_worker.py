@@ -19,6 +19,7 @@ import redis
 from tests.chaos.ghost_attempt import Attempt
 from tests.chaos.plans import Plan, attempts_key, plan_key, read_plan
 from worker.link import Link, connect
+from worker.redis_address import redis_address
 from worker.spec import ReportKind, heartbeat_key, queue_name
 
 _BEAT_EVERY_S = 1.0
@@ -93,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--installation", required=True)
     parser.add_argument("--id", required=True)
-    Supervisor(parser.parse_args().id, os.environ["HDSMLM_REDIS_URL"]).serve()
+    Supervisor(parser.parse_args().id, redis_address(os.environ)).serve()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ import math
 import time
 from dataclasses import replace
 
-import pytest
-
 from orchestrator.balancer.experience import CONTEXT_MIB, Experience
 from tests.chaos.conftest import Build
 from tests.chaos.machine import RULES, Machine
@@ -81,10 +79,7 @@ def test_a_foreigner_that_comes_and_goes_harms_nobody(build: Build) -> None:
     assert {run.attempts for run in machine.runs()} == {1}
 
 
-def test_a_worker_that_exceeds_its_lease_is_put_away_and_its_neighbours_go_on(
-    build: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("orchestrator.balancer.observer._MEASURED_AFTER_S", 0.5)
+def test_a_worker_that_exceeds_its_lease_is_put_away_and_its_neighbours_go_on(build: Build) -> None:
     machine = build(gpus=1)
     machine.submit("greedy", mib=10_000, plan=Plan(10_000, seconds=3.0, overrun_mib=3000, bad_attempts=1))
     machine.submit("b", "c", mib=16_000, sweep="others", plan=Plan(16_000, seconds=1.5))

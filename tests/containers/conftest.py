@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +14,20 @@ from tests.engine import needs_engine
 
 
 @pytest.fixture(scope="session")
-def installation() -> Iterator[Installation]:
+def movies() -> Iterator[Path]:
+    """A folder with a movie and its truth, which everybody may read."""
+    with tempfile.TemporaryDirectory(prefix="hdsmlm-movies-") as folder:
+        Path(folder).chmod(0o755)
+        options = ["--frames", "40", "--size", "32", "--density", "2"]
+        subprocess.run([sys.executable, "-m", "model", "simulate", f"{folder}/movie.tif", *options], check=True)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def installation(movies: Path) -> Iterator[Installation]:
     """One installation for all of these tests, from nothing; afterwards nothing of it may be left."""
     needs_engine()
-    installation = Installation(settings={"HDSMLM_IDLE_WORKER_S": "5"})
+    installation = Installation(settings={"HDSMLM_IDLE_WORKER_S": "10", "HDSMLM_DATA_FOLDER": str(movies)})
     try:
         installation.up()
         yield installation

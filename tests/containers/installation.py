@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,9 @@ class Installation:
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """What a call of `docker compose` prints."""
+        return self._call(*arguments, check=check).stdout
+
+    def _call(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = ["docker", "compose", "--project-name", self.project, *self._files(), *arguments]
         done = subprocess.run(
             command,
@@ -48,7 +53,7 @@ class Installation:
             cwd=ROOT,
         )
         assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return done
 
     def up(self) -> None:
         """As the README says."""
@@ -56,8 +61,21 @@ class Installation:
 
     def submit(self, space: Path) -> str:
         """Submit a file as the README says."""
-        folder = ["--volume", f"{space.parent}:/spaces:ro"]
-        return self.compose("run", "--rm", "-T", *folder, "orchestrator", "submit", f"/spaces/{space.name}")
+        return self._submitted(space).stdout
+
+    def refused(self, space: Path) -> str:
+        """Why a file is not taken."""
+        done = self._submitted(space, check=False)
+        assert done.returncode == 2
+        return done.stderr
+
+    def _submitted(self, space: Path, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        with tempfile.TemporaryDirectory(prefix="hdsmlm-spaces-") as folder:
+            Path(folder).chmod(0o755)
+            shutil.copy(space, folder)
+            shared = ["--volume", f"{folder}:/spaces:ro"]
+            command = ["run", "--rm", "-T", *shared, "orchestrator", "submit", f"/spaces/{space.name}"]
+            return self._call(*command, check=check)
 
     def status(self, sweep: str) -> dict[str, Any]:
         return dict(json.loads(self.call("orchestrator", "status", sweep, "--json")))
@@ -115,7 +133,8 @@ class Installation:
 
     def _environment(self) -> dict[str, str]:
         ports = {"MLFLOW_PORT": str(self.mlflow_port), "ORCHESTRATOR_PORT": str(self.api_port)}
-        return {**ports, "COMPOSE_PROJECT_NAME": self.project, **self.settings}
+        images = {f"HDSMLM_{name.upper()}_IMAGE": f"hdsmlm/{name}:test" for name in ("control", "mlflow", "worker")}
+        return {**ports, **images, "COMPOSE_PROJECT_NAME": self.project, **self.settings}
 
 
 def kill_container(container: str) -> None:

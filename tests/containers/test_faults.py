@@ -40,6 +40,7 @@ def remove_a_worker(installation: Installation) -> None:
 
 def kill_dockerd(_: Installation) -> None:
     subprocess.run(["pkill", "-KILL", "-x", "dockerd"], check=True)
+    wait_for(lambda: subprocess.run(["pgrep", "-x", "dockerd"], stdout=subprocess.DEVNULL, check=False).returncode)
     if command := os.environ.get(RESTART):
         subprocess.run(shlex.split(command), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(_engine_answers, patience_s=60)

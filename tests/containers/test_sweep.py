@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.containers.installation import Installation
 from tests.e2e.installation import wait_for
-from tests.engine import ROOT
 
 
 def test_a_sweep_that_is_submitted_completes_in_containers_of_workers(installation: Installation, space: Path) -> None:
@@ -20,6 +19,19 @@ def test_a_sweep_that_is_submitted_completes_in_containers_of_workers(installati
     assert "4 of 4 runs have one accepted result" in installation.call("orchestrator", "report", sweep)
 
 
+def test_a_movie_in_the_data_folder_is_trained_on(installation: Installation, space: Path) -> None:
+    real = "  data.source: experimental\n  data.movie: movie.tif\n  data.table: movie.csv\n  data.pixel_nm: 100\n"
+    space.write_text(space.read_text().replace("base:\n", f"base:\n{real}"))
+    assert "4 new" in installation.submit(space)
+    wait_for(lambda: installation.is_over(space.stem))
+    assert installation.status(space.stem)["finished"] == 4
+
+
+def test_a_movie_outside_the_data_folder_is_refused(installation: Installation, space: Path) -> None:
+    space.write_text(space.read_text().replace("base:\n", "base:\n  data.source: mixed\n  data.movie: /etc/passwd\n"))
+    assert "expected a path inside the data folder" in installation.refused(space)
+
+
 def test_submitting_a_file_again_queues_nothing(installation: Installation, space: Path) -> None:
     installation.submit(space)
     wait_for(lambda: installation.is_over(space.stem))
@@ -28,8 +40,8 @@ def test_submitting_a_file_again_queues_nothing(installation: Installation, spac
 
 
 def test_what_ships_can_be_planned_where_it_is_submitted_from(installation: Installation) -> None:
-    for space in (ROOT / "search_spaces").glob("*.yaml"):
-        assert "runs" in installation.call("orchestrator", "plan", f"/search_spaces/{space.name}", "--json")
+    for name in ("quickstart", "wolf"):
+        assert "runs" in installation.call("orchestrator", "plan", f"/search_spaces/{name}.yaml", "--json")
 
 
 def test_the_doctor_finds_everything_well(installation: Installation) -> None:

@@ -12,10 +12,12 @@ MAX_FAULTS: Final = 64
 MAX_FUNCTIONS: Final = 96
 MAX_EVENTS: Final = 64
 RETURN_CODE, HANG, CRASH = range(3)
+COMPUTE, GRAPHICS, MPS = 1, 2, 4
+"""Lists of processes."""
 
 
 class Process(ctypes.Structure):
-    _fields_ = (("pid", ctypes.c_uint32), ("unused", ctypes.c_uint32), ("bytes", ctypes.c_uint64))
+    _fields_ = (("pid", ctypes.c_uint32), ("lists", ctypes.c_uint32), ("bytes", ctypes.c_uint64))
 
 
 class Memory(ctypes.Structure):

@@ -30,8 +30,9 @@
 enum { OK, UNINITIALIZED, INVALID_ARGUMENT, NOT_SUPPORTED, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, TIMEOUT = 10,
        GPU_IS_LOST = 15, VERSION_MISMATCH = 18, ARGUMENT_VERSION_MISMATCH = 25 };
 enum { RETURN_CODE, HANG, CRASH };
+enum { COMPUTE = 1, GRAPHICS = 2, MPS = 4 };            /* lists of processes */
 
-struct process { uint32_t pid, unused; uint64_t bytes; };
+struct process { uint32_t pid, lists; uint64_t bytes; };
 struct memory { uint64_t foreign; struct process processes[MAX_PROCESSES]; };
 
 struct device {
@@ -422,14 +423,14 @@ int nvmlDeviceGetMemoryInfo_v2(handle_t handle, memory_v2 *answer) {
 }
 #endif
 
-static uint32_t gather(int at, process_info *entries) {
+static uint32_t gather(int at, uint32_t kind, process_info *entries) {
     uint32_t length = 0;
     for (int i = 0; i < MAX_DEVICES; i++) {
         if (!belongs(i, at)) continue;
         const struct device *device = &state->devices[i];
         struct memory memory = snapshot(device);
         for (int p = 0; p < MAX_PROCESSES; p++) {
-            if (!memory.processes[p].pid) continue;
+            if (!memory.processes[p].pid || !(memory.processes[p].lists & kind)) continue;
             process_info entry = {memory.processes[p].pid, memory.processes[p].bytes, NOBODY, NOBODY};
             if (device->parent >= 0) entry.gpu_instance = device->instance, entry.compute_instance = 0;
             if (device->hides_process_memory) entry.bytes = NOT_AVAILABLE;
@@ -440,43 +441,40 @@ static uint32_t gather(int at, process_info *entries) {
     return length;
 }
 
-static int list(int at, uint32_t *count, process_info *answer) {
+static int list(int at, uint32_t kind, uint32_t *count, process_info *answer) {
     static _Thread_local process_info entries[MAX_DEVICES * MAX_PROCESSES];
-    uint32_t length = gather(at, entries), room = *count;
+    uint32_t length = gather(at, kind, entries), room = *count;
     *count = length;
     if (length > room || (length && !answer)) return INSUFFICIENT_SIZE;
     if (length) memcpy(answer, entries, length * sizeof *entries);
     return OK;
 }
 
-#define PROCESS_LIST(name, lists)                                                                                      \
+#define PROCESS_LIST(name, kind)                                                                                       \
     int name(handle_t handle, uint32_t *count, process_info *answer) {                                                 \
         ENTER_DEVICE(handle);                                                                                          \
-        if (lists) return list(at, count, answer);                                                                     \
-        *count = 0;                                                                                                    \
-        return OK;                                                                                                     \
+        return list(at, kind, count, answer);                                                                          \
     }
 
-PROCESS_LIST(nvmlDeviceGetComputeRunningProcesses_v2, 1)
-PROCESS_LIST(nvmlDeviceGetGraphicsRunningProcesses_v2, 0)
-PROCESS_LIST(nvmlDeviceGetMPSComputeRunningProcesses_v2, 0)
+PROCESS_LIST(nvmlDeviceGetComputeRunningProcesses_v2, COMPUTE)
+PROCESS_LIST(nvmlDeviceGetGraphicsRunningProcesses_v2, GRAPHICS)
+PROCESS_LIST(nvmlDeviceGetMPSComputeRunningProcesses_v2, MPS)
 #ifndef WITHOUT_PROCESSES_V3
-PROCESS_LIST(nvmlDeviceGetComputeRunningProcesses_v3, 1)
-PROCESS_LIST(nvmlDeviceGetGraphicsRunningProcesses_v3, 0)
-PROCESS_LIST(nvmlDeviceGetMPSComputeRunningProcesses_v3, 0)
+PROCESS_LIST(nvmlDeviceGetComputeRunningProcesses_v3, COMPUTE)
+PROCESS_LIST(nvmlDeviceGetGraphicsRunningProcesses_v3, GRAPHICS)
+PROCESS_LIST(nvmlDeviceGetMPSComputeRunningProcesses_v3, MPS)
 
 int nvmlDeviceGetRunningProcessDetailList(handle_t handle, detail_list *answer) {
     process_info entries[MAX_PROCESSES * 8];
     ENTER_DEVICE(handle);
     if (answer->version != (sizeof *answer | 1 << 24)) return ARGUMENT_VERSION_MISMATCH;
     uint32_t room = answer->length, length = sizeof entries / sizeof *entries;
-    int code = list(at, &length, entries);
+    int code = list(at, 1u << (answer->mode & 3), &length, entries);
     answer->length = length;
-    if (code || (answer->mode == 0 && length > room)) return INSUFFICIENT_SIZE;
-    for (uint32_t i = 0; answer->mode == 0 && i < length; i++)
+    if (code || length > room) return INSUFFICIENT_SIZE;
+    for (uint32_t i = 0; i < length; i++)
         answer->entries[i] = (detail){entries[i].pid, entries[i].bytes, entries[i].gpu_instance,
                                       entries[i].compute_instance, 0};
-    if (answer->mode) answer->length = 0;
     return OK;
 }
 #endif

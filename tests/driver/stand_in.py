@@ -212,10 +212,10 @@ class Gpu:
         with self._fleet.writing():
             self.row.now.foreign = mib * _MIB
 
-    def set_process(self, pid: int, mib: int) -> None:
-        """Let a process hold so much, whether it fits or not."""
+    def set_process(self, pid: int, mib: int, lists: int = layout.COMPUTE) -> None:
+        """Let a process hold so much, whether it fits or not, and stand in these lists of the driver."""
         with self._fleet.writing():
-            self._put(pid, mib)
+            self._put(pid, mib, lists)
 
     def allocate(self, pid: int, mib: int) -> bool:
         """Let a process hold so much more; False, and no change, where that is more than there is."""
@@ -265,10 +265,10 @@ class Gpu:
     def _running(self) -> list[layout.Process]:
         return [found for found in self.row.now.processes if found.pid]
 
-    def _put(self, pid: int, mib: int) -> None:
+    def _put(self, pid: int, mib: int, lists: int = layout.COMPUTE) -> None:
         rows = self.row.now.processes
         row = next((found for found in rows if found.pid == pid), None) or next(row for row in rows if not row.pid)
-        row.bytes = mib * _MIB
+        row.bytes, row.lists = mib * _MIB, lists
         row.pid = pid
 
 

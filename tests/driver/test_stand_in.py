@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.driver import layout
 from tests.driver.personalities import PERSONALITIES
 from tests.driver.stand_in import Fleet
 
@@ -231,6 +232,14 @@ def test_a_process_list_can_be_too_short_twice_hide_its_memory_or_name_pids_of_a
     assert see(fleet, entries) == [[4242, None]]
     fleet.gpu[0].set_health(hides_process_memory=0, shows_container_pids=1)
     assert see(fleet, entries) == [[300, 0]]
+
+
+def test_a_process_stands_in_the_lists_that_it_is_put_in(fleet: Fleet) -> None:
+    fleet.gpu[0].set_process(1, 300, layout.GRAPHICS)
+    fleet.gpu[0].set_process(2, 2000, layout.COMPUTE | layout.MPS)
+    lists = "ComputeRunningProcesses", "GraphicsRunningProcesses", "MPSComputeRunningProcesses"
+    read = ", ".join(f"[row.pid for row in nvmlDeviceGet{name}(gpu)]" for name in lists)
+    assert see(fleet, f"say([{read}])") == [[2], [1], [2]]
 
 
 def test_frozen_memory_stays_as_it_was(fleet: Fleet) -> None:

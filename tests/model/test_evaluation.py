@@ -23,6 +23,15 @@ class Bright:
 
     output_shape = (None, None, None, None, 4)
 
+    def get_layer(self, name: str) -> Bright:
+        return self
+
+    def get_weights(self) -> list[np.ndarray]:
+        return [np.eye(4), np.zeros(4)]
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        pass
+
     def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
         bright = (x > 0).astype("float32")
         return np.concatenate([1 - bright, bright, 0 * x, 0 * x], axis=-1)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from model import background, footprint, prediction, psf, streams
+from model import background, footprint, psf, streams
 from model.config import ModelConfig, field_paths, resolve
 from model.footprint import GPU_WORKSPACE_MIB, footprint_mib, gpu_footprint_mib, memory_signature, work_gflop
 from model.plan import layers_of
+from model.prediction import windows
 from model.unet import build_unet
 
 SMALL_MOVIE = {"evaluation.frames": 5, "evaluation.size_px": 32}
@@ -331,7 +332,7 @@ def test_what_the_plan_repeats_from_other_modules_is_still_true() -> None:
     simulated = (streams._BLOCK_PIXELS, streams._MOST_SCENES, streams.SCENE_FRAMES, streams.SCENE_PX)
     assert simulated == (footprint.BLOCK_PIXELS, footprint.SCENES, footprint.SCENE_FRAMES, footprint.SCENE_PX)
     assert background.BLOB_WIDENING[1] == footprint.BLOB_WIDENING
-    assert footprint.PREDICTION_BATCHES == prediction.TRAINING_BATCHES_AT_ONCE
+    assert footprint.PREDICTION_BATCHES == windows.TRAINING_BATCHES_AT_ONCE
     assert (footprint.SHARES_AT_ONCE, footprint.REACH_SIGMA) == (psf._SHARES_AT_ONCE, psf.REACH_SIGMA)
 
 

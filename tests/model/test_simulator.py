@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,6 +95,21 @@ def test_drawn_scenes_stay_within_the_ranges_and_mix_structures_half_and_half() 
     assert all(1.0 <= each.sigma_px <= 1.2 and 50 <= each.background <= 150 for each in scenes)
     assert np.mean([each.structure == "uniform" for each in scenes]) == pytest.approx(0.5, abs=0.1)
     assert {each.structure for each in scenes} == {"uniform", "filaments", "rings", "clusters"}
+
+
+@pytest.mark.parametrize(
+    ("structure", "shown"),
+    [("half_filaments", {"uniform", "filaments"}), ("mixed", {"uniform", "filaments", "rings", "clusters"})],
+)
+def test_half_of_the_movies_are_uniform_and_the_others_are_what_the_config_names(
+    structure: Any, shown: set[str]
+) -> None:
+    config = SimulationConfig(structure=structure)
+    rng = np.random.default_rng(0)
+    found = [draw_scene(config, 100.0, rng).structure for _ in range(400)]
+    assert set(found) == shown
+    assert found.count("uniform") == pytest.approx(200, abs=40)
+    assert typical_scene(config, 100.0, 1.0).structure == "uniform"
 
 
 def test_a_background_from_zero_is_drawn_uniformly() -> None:

@@ -48,7 +48,7 @@ def test_a_training_leaves_a_network_its_scores_and_its_history(tmp_path: Path, 
     assert {"model.keras", "preprocessing.json", "scores.json", "epochs.csv", "config.json"} <= set(os.listdir(out))
     assert json.loads((out / "config.json").read_text())["optimizer.name"] == "sgd"
     assert "test_f1" in json.loads((out / "scores.json").read_text())["scores"]
-    rows = list(csv.DictReader((out / "epochs.csv").open()))
+    rows = list(csv.DictReader((out / "epochs.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert float(rows[1]["val_loss"]) > 0
 

@@ -39,8 +39,12 @@ def test_a_training_begins_with_its_parents_weights(tmp_path: Path) -> None:
     child = trained(
         tmp_path, training__init_from=str(tmp_path / "parent.keras"), optimizer__learning_rate=1e-9, training__epochs=1
     )
-    for ours, theirs in zip(child.network.get_weights(), parent.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-7)
+    *ours, head, _ = child.network.get_weights()
+    *theirs, parents_head, _ = parent.get_weights()
+    for mine, inherited in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, inherited, atol=1e-7)
+    slope = head.sum() / parents_head.sum()  # calibration scales the last layer, and moves its bias
+    np.testing.assert_allclose(head, slope * parents_head, atol=1e-6)
 
 
 def test_a_parent_is_fetched_by_whoever_knows_where_it_is(tmp_path: Path) -> None:
@@ -80,12 +84,12 @@ def test_patience_counts_anew_when_the_loss_changes(tmp_path: Path) -> None:
         "training__early_stopping_patience": 1,
         "optimizer__learning_rate": 1e-9,
         "loss__tversky_share": 0.9,
-        "loss__tversky_from": 0.3,
+        "loss__tversky_from": 0.2,
     }
     found = trained(tmp_path, **changes)
     losses = [record.metrics["val_loss"] for record in found.progress.history]
-    assert losses[2] > 1.2 * losses[1], "the third epoch is the first one with the Tversky term"
-    assert len(losses) > 3
+    assert losses[1] > 1.2 * losses[0], "the second epoch is the first one with the Tversky term"
+    assert len(losses) == 3, "one epoch without progress under the same loss is one too many"
 
 
 def test_validation_judges_the_mean_of_the_weights_and_training_goes_on_with_the_weights(tmp_path: Path) -> None:
@@ -106,8 +110,8 @@ def test_a_training_that_is_over_is_judged_without_a_further_step(tmp_path: Path
 
 
 def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
-    with pytest.raises(DivergedError, match="a lower learning rate may help"):
-        trained(
-            tmp_path, optimizer__name="sgd", optimizer__learning_rate=1.0, optimizer__gradient_norm=1000.0,
-            schedule__start_factor=1.0, training__steps_per_epoch=200,
-        )  # fmt: skip
+    broken = build_compiled(resolve(TINY), (0.9, 0.08, 0.015, 0.005), 4)
+    broken.set_weights([np.full(weight.shape, np.nan) for weight in broken.get_weights()])
+    broken.save(tmp_path / "broken.keras")
+    with pytest.raises(DivergedError, match="the loss is nan in epoch 1; a lower learning rate may help"):
+        trained(tmp_path, training__init_from=str(tmp_path / "broken.keras"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,13 @@ def test_a_wrong_password_is_refused_in_words(guarded: str) -> None:
 def test_an_address_without_a_redis_is_an_error_that_tells_what_to_do(url: str) -> None:
     with pytest.raises(ServiceError, match=r"orchestrator up|use redis://"):
         quick_get(url, "k")
+
+
+@pytest.mark.parametrize("ask", [connect, lambda url: quick_get(url, "k")])
+def test_an_error_does_not_show_the_password(ask: Callable[[str], object]) -> None:
+    with pytest.raises(ServiceError, match=r"redis://user:…@127\.0\.0\.1:1/0 ") as raised:
+        ask("redis://user:p%40ss@127.0.0.1:1/0")
+    assert "p%40ss" not in str(raised.value)
 
 
 def test_a_redis_that_may_evict_keys_is_refused(guarded: str) -> None:

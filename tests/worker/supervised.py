@@ -17,7 +17,7 @@ from model.config import resolve
 from orchestrator.redis_door import Redis, connect
 from orchestrator.transport import Transport
 from tests.samples import run_spec
-from worker.spec import MLFLOW_URL, Report, ReportKind, report_stream, run_key
+from worker.spec import MLFLOW_URL, Report, ReportKind, pace_key, report_stream, run_key
 
 T = TypeVar("T")
 PATIENCE_S = 120
@@ -71,6 +71,10 @@ class Supervised:
         return self.until(
             lambda: next((report for report in self.reports(run_id) if report.kind is kind), None),
         )
+
+    def pace(self) -> Report:
+        """What the worker tells of how fast its run goes."""
+        return self.until(lambda: (text := self.redis.get(pace_key("w1"))) and Report.model_validate_json(text))
 
     def reports(self, run_id: str) -> list[Report]:
         entries = self.redis.xrange(report_stream("w1"))

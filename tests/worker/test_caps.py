@@ -51,8 +51,10 @@ def test_a_run_over_its_cap_is_reported_with_the_numbers_and_its_supervisor_take
         assert f"held {failed.peak_mib} MiB and its cap is {CAP_MIB} MiB" in failed.message
 
         worker.order("small", SMALL, CAP_MIB)
-        advanced = worker.first(ReportKind.PROGRESS, "small")
+        advanced = worker.pace()
+        assert (advanced.run_id, advanced.token) == ("small", "token-small")
         assert 300 < advanced.peak_mib < CAP_MIB
+        assert advanced.steps_per_s > 0
 
         child = worker.child()
         assert Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip() == "1000"

@@ -20,7 +20,7 @@ import docker.errors
 import docker.types
 import requests
 
-from orchestrator.balancer.launchers.family import families_of, memory_mib
+from orchestrator.balancer.launchers.family import ProcessTable, memory_mib
 from orchestrator.balancer.launchers.mounts import volumes_of
 from orchestrator.balancer.launchers.pinning import pinned, threaded
 from orchestrator.balancer.launchers.port import Launched
@@ -65,6 +65,7 @@ class DockerLauncher:
         self._installation = settings.installation or str(home)
         self._environment = {**environment, **threaded(threads)}
         self._pids: dict[str, int] = {}
+        self._table = ProcessTable()
         self._leases_mib: dict[str, int] = {}
         with _asking():
             self._engine = docker.from_env(timeout=_TIMEOUT_S)
@@ -92,10 +93,11 @@ class DockerLauncher:
             if container["State"] not in _RUNNING:
                 self._remove(container["Id"], container["Labels"][LEASE])
         running = {one["Labels"][LEASE]: self._pid(one["Id"]) for one in found if one["State"] in _RUNNING}
-        families = families_of([pid for pid in running.values() if pid])
+        families = self._table.families([pid for pid in running.values() if pid])
+        members = {worker_id: families.get(pid, []) for worker_id, pid in running.items()}
         return {
-            worker_id: Launched(worker_id, memory_mib(families.get(pid, [])), tuple(families.get(pid, [])))
-            for worker_id, pid in running.items()
+            worker_id: Launched(worker_id, memory_mib(family), tuple(member.pid for member in family))
+            for worker_id, family in members.items()
         }
 
     def resize(self, worker_id: str, lease_mib: int) -> None:

@@ -4,32 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import psutil
 
 _MIB = 1 << 20
 
 
-def families_of(pids: Sequence[int]) -> dict[int, list[int]]:
-    """Each process with its descendants, from one look at the process table."""
-    if not pids:
-        return {}
-    children: dict[int, list[int]] = {}
-    for process in psutil.process_iter(["ppid"]):
-        children.setdefault(process.info["ppid"], []).append(process.pid)
-    return {pid: list(_descendants(pid, children)) for pid in pids}
+class _Seen(NamedTuple):
+    """A process, and its parent when it was first seen."""
+
+    process: psutil.Process
+    parent: int
 
 
-def memory_mib(pids: Sequence[int]) -> int:
+class ProcessTable:
+    """The processes of the machine; only those that are new since the last look are asked for their parents.
+
+    To be looked at every few seconds: an id that was given anew in between is taken for the process that had it.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[int, _Seen] = {}
+
+    def families(self, pids: Sequence[int]) -> dict[int, list[psutil.Process]]:
+        """Each process that lives with its descendants, from one look at the table; nothing of one that is gone."""
+        if not pids:
+            self._seen = {}
+            return {}
+        seen = {pid: self._seen.get(pid) or _look_at(pid) for pid in psutil.pids()}
+        self._seen = {pid: one for pid, one in seen.items() if one}
+        children: dict[int, list[psutil.Process]] = {}
+        for one in self._seen.values():
+            children.setdefault(one.parent, []).append(one.process)
+        return {pid: list(_family(self._seen[pid].process, children)) if pid in self._seen else [] for pid in pids}
+
+
+def memory_mib(family: Sequence[psutil.Process]) -> int:
     """Of the supervisor and its run, which share pages, the larger one: a lower bound of what both hold."""
     sizes = [0]
-    for pid in pids:
+    for process in family:
         with suppress(psutil.NoSuchProcess):
-            sizes.append(psutil.Process(pid).memory_info().rss)
+            sizes.append(process.memory_info().rss)
     return max(sizes) // _MIB
 
 
-def _descendants(pid: int, children: Mapping[int, list[int]]) -> Iterator[int]:
-    yield pid
-    for child in children.get(pid, []):
-        yield from _descendants(child, children)
+def _look_at(pid: int) -> _Seen | None:
+    try:
+        process = psutil.Process(pid)
+        return _Seen(process, process.ppid())
+    except psutil.Error:
+        return None
+
+
+def _family(process: psutil.Process, children: Mapping[int, list[psutil.Process]]) -> Iterator[psutil.Process]:
+    yield process
+    for child in children.get(process.pid, []):
+        yield from _family(child, children)

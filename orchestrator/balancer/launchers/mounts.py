@@ -7,11 +7,17 @@ from typing import Any
 
 
 def volumes_of(folders: Sequence[str], own: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
-    """Mount each folder (`/data:ro` to read only) where the balancer has it, and from where the balancer has it.
+    """What Docker is to mount for folders as `/checkpoints`, `/data:ro`, or `/srv/movies:/data:ro`.
 
-    `own` are the mounts of the balancer's container as Docker tells them. So it does not matter how a folder came to
-    the balancer, as a volume, from Linux or from Windows; a balancer outside any container shares its own folders.
+    A folder is found where the balancer has it, and taken from where the balancer has it; `own` are the mounts of the
+    balancer's container as Docker tells them. So it does not matter how it came there: as a volume, from Linux or from
+    Windows. A balancer outside any container shares its own folders, or others under another name.
     """
     sources = {mount["Destination"]: mount.get("Name") or mount["Source"] for mount in own}
-    wanted = [(folder.removesuffix(":ro"), "ro" if folder.endswith(":ro") else "rw") for folder in folders]
-    return {sources.get(folder, folder): {"bind": folder, "mode": mode} for folder, mode in wanted}
+    return dict(_volume(folder, sources) for folder in folders)
+
+
+def _volume(folder: str, sources: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    source, _, target = folder.removesuffix(":ro").partition(":")
+    mode = "ro" if folder.endswith(":ro") else "rw"
+    return sources.get(source, source), {"bind": target or source, "mode": mode}

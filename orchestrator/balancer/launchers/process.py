@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from orchestrator.balancer.launchers.family import families_of, memory_mib
+from orchestrator.balancer.launchers.family import ProcessTable, memory_mib
 from orchestrator.balancer.launchers.pinning import pinned, threaded
 from orchestrator.balancer.launchers.port import Launched
 from orchestrator.records import Worker
@@ -26,17 +26,26 @@ class ProcessLauncher:
     """Launches `python -m worker`."""
 
     def __init__(
-        self, home: Path, environment: Mapping[str, str], *, threads: int, command: Sequence[str] = ()
+        self,
+        home: Path,
+        environment: Mapping[str, str],
+        *,
+        threads: int,
+        weighs: bool = True,
+        command: Sequence[str] = (),
     ) -> None:
         """`environment` tells workers where Redis and MLflow are; each worker computes with `threads` threads.
 
-        `command` starts a worker; `python -m worker` where none is given.
+        `command` starts a worker; `python -m worker` where none is given. Who does not weigh them does not tell their
+        share of the machine's memory, for which nobody asks where they train on GPUs.
         """
         self._installation = str(home)
         self._logs = home / "logs" / "workers"
         self._command = list(command) or [sys.executable, "-m", "worker"]
         self._environment = {**environment, **threaded(threads)}
+        self._weighs = weighs
         self._processes: dict[str, psutil.Process] = self._find()
+        self._table = ProcessTable()
 
     def start(self, worker: Worker) -> None:
         """Launch the worker; its output goes to a log of its own."""
@@ -57,11 +66,8 @@ class ProcessLauncher:
     def alive(self) -> dict[str, Launched]:
         """The workers that live; those that ended are reaped."""
         self._processes = {name: process for name, process in self._processes.items() if _lives(process)}
-        families = families_of([process.pid for process in self._processes.values()])
-        return {
-            name: Launched(name, memory_mib(families[process.pid]), tuple(families[process.pid]))
-            for name, process in self._processes.items()
-        }
+        families = self._table.families([process.pid for process in self._processes.values()])
+        return {name: self._launched(name, families[process.pid]) for name, process in self._processes.items()}
 
     def resize(self, worker_id: str, lease_mib: int) -> None:
         """Nothing to do: the worker holds its run under the cap."""
@@ -78,6 +84,9 @@ class ProcessLauncher:
             for member in [process, *_children(process)]:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     member.kill()
+
+    def _launched(self, worker_id: str, family: Sequence[psutil.Process]) -> Launched:
+        return Launched(worker_id, memory_mib(family) if self._weighs else 0, tuple(member.pid for member in family))
 
     def _find(self) -> dict[str, psutil.Process]:
         marks = _arguments(self._installation)
@@ -103,6 +112,8 @@ def _parent_is_no_worker(process: psutil.Process, marks: list[str]) -> bool:
 
 
 def _lives(process: psutil.Process) -> bool:
+    if isinstance(process, psutil.Popen):
+        return process.poll() is None
     try:
         if process.status() != psutil.STATUS_ZOMBIE:
             return process.is_running()

@@ -1,12 +1,13 @@
 """One device as the driver tells it: its memory and its processes; runs in the child.
 
 What the driver refuses is None, save for memory: without it the device is in error. The budget is one memory call a
-poll, and a list of processes only every few seconds, or when the memory has changed, or when somebody asked for it.
+poll, and the lists of processes only every few seconds, or when the memory has changed, or when somebody asked for it.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,8 @@ _NO_SECOND_VERSION = frozenset({_NOT_SUPPORTED, _FUNCTION_NOT_FOUND, _ARGUMENT_V
 _MEMORY_V2 = 0x02000028
 _MIB = 1 << 20
 _MOVED_MIB = 64
+_LISTS = ("Compute", "Graphics", "MPSCompute")
+"""The driver's lists of processes; those of a desktop and of clients of MPS may stand in one of the others alone."""
 
 
 class RefusedError(Exception):
@@ -100,15 +103,15 @@ class Part:
         used_mib = facts.total_mib - facts.free_mib
         moved = abs(used_mib - self.listed_used_mib) > _MOVED_MIB
         if moved or time.monotonic() >= self.listed_at + list_every_s:
-            self.processes = _believed(self._entries(driver), facts.total_mib)
+            self.processes = _believed(*(self._entries(driver, kind) for kind in _LISTS), total_mib=facts.total_mib)
             self.listed_at = time.monotonic()
             self.listed_used_mib = used_mib
         return self.processes
 
-    def _entries(self, driver: Driver) -> list[Any] | None:
+    def _entries(self, driver: Driver, kind: str) -> list[Any] | None:
         for version in ("v3", "v3", "v2", "v2"):
             try:
-                return list(driver.ask(f"nvmlDeviceGetComputeRunningProcesses_{version}", self.handle))
+                return list(driver.ask(f"nvmlDeviceGet{kind}RunningProcesses_{version}", self.handle))
             except RefusedError as refusal:
                 if refusal.code in _LOST:
                     raise
@@ -124,15 +127,18 @@ def _in_mib(memory: Any | None, reserved_mib: int) -> dict[str, Any]:
     return {**mib, "driver_reserved_mib": reserved_mib}
 
 
-def _believed(entries: list[Any] | None, total_mib: int) -> dict[int, int] | None:
-    """Memory by pid; None where a list shows that the driver does not really tell.
+def _believed(computing: list[Any] | None, *others: list[Any] | None, total_mib: int) -> dict[int, int] | None:
+    """Memory by pid; None where the list of those that compute shows that the driver does not really tell.
 
     WSL2 hides the memory of processes. In a container some drivers list pids of the container, with memory 0. Some
-    releases fill the list with garbage.
+    releases fill the list with garbage. A process that stands in several lists has the same memory in each.
     """
-    if entries is None or not all(entry.usedGpuMemory for entry in entries):
+    if computing is None or not all(entry.usedGpuMemory for entry in computing):
         return None
     by_pid: dict[int, int] = {}
-    for entry in entries:
-        by_pid[entry.pid] = by_pid.get(entry.pid, 0) + entry.usedGpuMemory // _MIB
+    for entries in (computing, *others):
+        listed = Counter[int]()
+        for entry in entries or ():
+            listed[entry.pid] += (entry.usedGpuMemory or 0) // _MIB
+        by_pid |= {pid: mib for pid, mib in listed.items() if mib > by_pid.get(pid, 0)}
     return None if total_mib and sum(by_pid.values()) > total_mib else by_pid

@@ -30,23 +30,33 @@ class NoCapOverhead(Ours):
         """Nothing."""
         return 0
 
+    def seen(self, observation: Observation) -> Observation:
+        """What is held beyond a cap is nobody's business."""
+        return replace(observation, workers=tuple(map(_within_lease, observation.workers)))
+
 
 class NoRampRule(Ours):
-    """Runs are believed to be steady at once, and what is in use to be theirs, up to their leases."""
+    """Runs are believed to be steady at once: where a driver tells no processes, what is in use is theirs, up to their
+    leases, and others start beside them.
+    """
 
     def lease(self, held: Held, reading: Reading) -> Lease:
-        """Attributed where the driver does not attribute."""
+        """Attributed while it has a run, where the driver does not attribute."""
         lease = super().lease(held, reading)
-        if reading.processes is not None:
+        if reading.processes is not None or not held.run_id:
             return lease
         here = [one for one in self.held.values() if one.device_id == held.device_id and one.run_id]
-        filled = min(1.0, (reading.total_mib - reading.free_mib) / max(1, sum(one.lease_mib for one in here)))
-        return replace(lease, held_mib=round(filled * held.lease_mib) if held.run_id else 0, ramping=False)
+        filled = min(1.0, (reading.total_mib - reading.free_mib) / sum(one.lease_mib for one in here))
+        return replace(lease, held_mib=round(filled * held.lease_mib), ramping=False)
 
     def seen(self, observation: Observation) -> Observation:
-        """Nothing ramps, and every driver tells."""
+        """Nothing ramps, and every driver tells; a worker whose run died where it does not leaves all the same."""
+        telling = {device.device_id for device in observation.devices if device.attributed}
         devices = tuple(replace(device, attributed=True) for device in observation.devices)
-        workers = tuple(replace(worker, ramping=False) for worker in observation.workers)
+        workers = tuple(
+            replace(worker, ramping=False, spent=worker.settling and worker.device_id not in telling)
+            for worker in observation.workers
+        )
         return replace(observation, devices=devices, workers=workers)
 
 
@@ -68,6 +78,10 @@ class NoForeignMaximum(Ours):
     def rules(self) -> Rules:
         """Forget at once, expect nothing."""
         return replace(super().rules(), hold_s=0.0, half_life_s=1e-3, growth_mib=0)
+
+
+def _within_lease(worker: WorkerView) -> WorkerView:
+    return replace(worker, observed_mib=min(worker.observed_mib, worker.lease_mib))
 
 
 def _measured(worker: WorkerView) -> WorkerView:

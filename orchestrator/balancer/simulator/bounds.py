@@ -5,8 +5,7 @@
     compute    Σ load · duration / Σ busiest
 
 Co-runners keep at most min(1, Σ load) · (1 − penalty · (runs − 1)) of a device busy; `busiest` is the most of that
-over all numbers of runs, with every load as high as the highest. `leased` binds only those who know no peak before it
-is measured: it is that of memory with what `footprints` gives, to the first run of each signature by prediction.
+over all numbers of runs, with every load as high as the highest.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.balancer.footprints import Learned, cap_mib
 from orchestrator.balancer.simulator.scenario import Run, Scenario
 
 
@@ -26,8 +24,6 @@ class Bounds:
     longest_s: float
     memory_s: float
     compute_s: float
-    leased_s: float
-    """Memory, with leases instead of peaks."""
 
     @property
     def bound_s(self) -> float:
@@ -44,7 +40,6 @@ def bounds(scenario: Scenario) -> Bounds:
         longest_s=max((run.duration_s for run in runs), default=0.0),
         memory_s=_memory_s(scenario, need_mib_s),
         compute_s=busy_s / (len(scenario.devices) * _busiest(scenario, runs)),
-        leased_s=_memory_s(scenario, sum(_leases_mib_s(scenario, runs))),
     )
 
 
@@ -56,14 +51,6 @@ def workable(scenario: Scenario) -> tuple[Run, ...]:
 def _is_wrong(scenario: Scenario, run: Run) -> bool:
     mishap = scenario.mishap(run, 1, run.duration_s)
     return mishap is not None and mishap.kind == "user"
-
-
-def _leases_mib_s(scenario: Scenario, runs: tuple[Run, ...]) -> Iterator[float]:
-    peaks: dict[str, int] = {}
-    for run in runs:
-        known = Learned(peak_mib=peaks[run.signature], finished=1) if run.signature in peaks else Learned()
-        peaks.setdefault(run.signature, run.peak_mib)
-        yield (cap_mib(run.predicted_mib, known) + scenario.fleet.overhead_mib) * run.duration_s
 
 
 def _busiest(scenario: Scenario, runs: tuple[Run, ...]) -> float:

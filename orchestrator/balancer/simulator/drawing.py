@@ -37,7 +37,14 @@ def draw(fleet: Fleet, workload: Workload, seed: int, folder: Path = Path()) -> 
     artist = _Artist(workload, random.Random(f"{seed}:runs"))
     runs = artist.of_search_space(folder / workload.search_space) if workload.search_space else artist.of_groups()
     return Scenario(
-        fleet, devices, tuple(runs), workload.foreigners, workload.failures, dict(workload.priorities), seed
+        fleet,
+        devices,
+        tuple(runs),
+        workload.foreigners,
+        workload.failures,
+        dict(workload.priorities),
+        workload.prediction_sigma,
+        seed,
     )
 
 

@@ -6,7 +6,8 @@ second old; in a frozen spell the last one stays, with its old time.
 
 from __future__ import annotations
 
-from collections import deque
+import math
+from bisect import bisect_right
 from collections.abc import Callable
 
 from orchestrator.balancer.readings import Reading
@@ -23,12 +24,13 @@ class Memory:
         self.total_mib = device.kind.memory_mib
         self.used_mib = 0
         self.foreign_mib = 0
+        self.foreign_levels: list[tuple[float, int]] = [(0.0, 0)]
+        """What foreigners held from which time on, s and MiB."""
         self.own_mib_s = 0.0
         """What processes of ours have held, times how long."""
         self._counted_to = 0.0
         self._now = now
         self._held: dict[int, int] = {}
-        self._foreign_levels: deque[tuple[float, int]] = deque([(0.0, 0)])
         self._reading = self._read(0)
         self._frozen = False
 
@@ -64,15 +66,14 @@ class Memory:
         more = mib - self.held_mib(pid)
         self.take(pid, mib)
         self.foreign_mib += more
-        self._foreign_levels.append((self._now(), self.foreign_mib))
+        self.foreign_levels.append((self._now(), self.foreign_mib))
         return mib
 
     def foreign_before_mib(self, at_s: float) -> int:
-        """The most that foreigners held in the minute before a time that is less than a few seconds past."""
-        levels = self._foreign_levels
-        while len(levels) > 1 and levels[1][0] <= at_s - _REMEMBERED_S:
-            levels.popleft()
-        return max([levels[0][1], *(mib for when, mib in levels if when <= at_s)])
+        """The most that foreigners held in the minute before a time."""
+        first = bisect_right(self.foreign_levels, (at_s - _REMEMBERED_S, math.inf)) - 1
+        last = bisect_right(self.foreign_levels, (at_s, math.inf))
+        return max(mib for _, mib in self.foreign_levels[max(0, first) : last])
 
     def reading(self) -> Reading:
         """What the driver tells."""

@@ -50,6 +50,10 @@ class Lines:
         """Whether any run is queued."""
         return any(line.waiting for line in self._lines.values())
 
+    def group(self, run_id: str) -> Group:
+        """What a run needs."""
+        return self._line(self._runs[run_id][1]).group
+
     def put_back(self, run_id: str) -> None:
         """Queue a run in its old place."""
         place, run = self._runs[run_id]

@@ -19,6 +19,7 @@ from orchestrator.balancer.simulator.driver import Memory
 from orchestrator.balancer.simulator.foreigners import Foreigners
 from orchestrator.balancer.simulator.scenario import Run, Scenario
 from orchestrator.balancer.simulator.workers import Event, Span, Worker
+from orchestrator.errors import OrchestratorError
 
 _REPORT_S = 0.02
 """From something that happens to the policy that hears of it."""
@@ -65,14 +66,17 @@ class Machine:
         """Let everything happen until no run is open; gives the time of the end.
 
         Raises:
-            RuntimeError: runs are still open at the limit.
+            OrchestratorError: runs are still open at the limit.
         """
         self._foreigners.begin()
         self.policy.begin(self)
         while self.open and self.clock.now < limit_s and self.clock.step():
             pass
         if self.open:
-            raise RuntimeError(f"{len(self.open)} runs are open after {self.clock.now:.0f} s, one is {min(self.open)}")
+            raise OrchestratorError(
+                f"{len(self.open)} runs are still open after {self.clock.now / 3600:.0f} h, one is {min(self.open)}; "
+                "look whether any device could hold it beside foreigners"
+            )
         return self.clock.now
 
     def readings(self) -> tuple[Reading, ...]:
@@ -198,18 +202,8 @@ class Machine:
         if ending in (Ending.FINISHED, Ending.USER):
             self.open.discard(run.run_id)
         peak_mib = attempt.peak_mib + (attempt.context_mib if attempt.peak_mib else 0)
-        self.spans.append(
-            Span(
-                worker.device_id,
-                run.run_id,
-                run.signature,
-                attempt.began_at,
-                self.clock.now,
-                ending,
-                peak_mib,
-                worker.worker_id,
-            )
-        )
+        times = attempt.began_at, self.clock.now
+        self.spans.append(Span(worker.device_id, run.run_id, run.signature, *times, ending, peak_mib, worker.worker_id))
         self.clock.after(self._release_s(attempt, ending), partial(self._release, worker.device_id, attempt.pid))
         self._report(Event("ended", worker.worker_id, run.run_id, ending, attempt.peak_mib))
         if ending is Ending.WORKER_LOST:

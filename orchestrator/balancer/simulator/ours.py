@@ -1,19 +1,16 @@
 """The balancer's own policy on the simulated machine.
 
 Its books (`accounting`), its experience (`experience`) and its decisions (`policy`) are those of the daemon, unchanged.
-What is here is the daemon's part between them: leases, the queue by groups, and what a failure leads to.
+What is here is the daemon's part between them: ticks and events, and what a failure leads to.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
 
-from orchestrator.balancer.accounting import Account, Books, Lease, Rules
-from orchestrator.balancer.experience import Experience
+from orchestrator.balancer.accounting import Account
 from orchestrator.balancer.observation import (
     Action,
     Assign,
@@ -23,54 +20,31 @@ from orchestrator.balancer.observation import (
     Reap,
     Refuse,
     Start,
-    SweepView,
-    WorkerView,
 )
 from orchestrator.balancer.policy import decide
-from orchestrator.balancer.readings import Reading
 from orchestrator.balancer.simulator.attempts import Ending
 from orchestrator.balancer.simulator.held import Calm, Held
-from orchestrator.balancer.simulator.lines import Lines
 from orchestrator.balancer.simulator.machine import Machine
+from orchestrator.balancer.simulator.onlooker import Onlooker
 from orchestrator.balancer.simulator.teaching import Teacher
 from orchestrator.balancer.simulator.workers import Event
 from orchestrator.records import WorkerState
 
-MEASURED_AFTER_S = 10.0
-LEFT_BEHIND_MIB = 64
 _COARSE_S = 10.0
 _DECAYED_MIB = 64
-_IDLE_WORKER_S = 30.0
 
 
-class _Blank:
-    """What `Experience` finds in an empty Redis."""
+class Ours(Onlooker):
+    """Takes part in a simulation as the daemon would."""
 
-    def hgetall(self, _key: str) -> dict[str, Any]:
-        return {}
-
-    def hset(self, *_: object) -> None:
-        return None
-
-
-@dataclass
-class Ours:
-    """Books, experience and policy of the daemon. Ablations override the methods without an underscore."""
-
-    held: dict[str, Held] = field(default_factory=dict)
-    lookers: list[Callable[[Machine, Observation, dict[str, Held]], None]] = field(default_factory=list)
-    """Called with (machine, observation, held) after each tick's decision, for statistics."""
+    def __init__(self) -> None:
+        super().__init__()
+        self.lookers: list[Callable[[Machine, Observation, dict[str, Held]], None]] = []
+        """Called with (machine, observation, held) after each decision, for statistics."""
 
     def begin(self, machine: Machine) -> None:
         """Take over an idle machine with everything queued."""
-        self.machine, self.scenario = machine, machine.scenario
-        self.experience = Experience(cast(Any, _Blank()))
-        self.books = Books(self.rules())
-        self.lines = Lines(self.scenario.runs, self.experience, {d.kind.model for d in self.scenario.devices})
-        priorities = self.scenario.priorities
-        self._sweeps = tuple(
-            SweepView(name, priorities.get(name, 50)) for name in sorted({run.sweep for run in self.scenario.runs})
-        )
+        super().begin(machine)
         self._phase_s = self.scenario.stream("tick").uniform(0.05, 0.95)
         self._teacher = Teacher(self.experience, machine)
         self._ticks: set[float] = set()
@@ -78,44 +52,8 @@ class Ours:
         self._launched, self._coarse_at = 0, 0.0
         self._decide()
 
-    def rules(self) -> Rules:
-        """How the books are kept."""
-        return Rules(slots=self.scenario.fleet.workers_per_gpu)
-
-    def overhead_mib(self, model: str) -> int:
-        """What a worker is believed to hold beside its run's cap."""
-        return max(self.scenario.fleet.overhead_mib, self.experience.overhead_mib(model))
-
-    def lease(self, held: Held, reading: Reading) -> Lease:
-        """The lease as the books see it."""
-        held_mib = None
-        if reading.processes is not None:
-            held_mib = sum(reading.processes.get(pid, 0) for pid in self.machine.pids(held.worker_id))
-        quiet = held.left_nothing if held.gone_at else not held.run_id
-        return Lease(
-            held.worker_id,
-            held.device_id,
-            held.lease_mib,
-            held_mib,
-            quiet=quiet,
-            ramping=held.ramping,
-            since=held.assigned_at,
-            gone_at=held.gone_at,
-        )
-
-    def settling(self, held: Held, reading: Reading, observed_mib: int) -> bool:
-        """Whether what a run left behind when it ended badly may still be there."""
-        since = held.settling_since
-        if not since or reading.processes is None:
-            return bool(since)
-        return reading.at <= since or observed_mib > LEFT_BEHIND_MIB
-
     def left(self, held: Held) -> None:
         """A worker is gone; its lease stays until the books have seen its memory free."""
-
-    def seen(self, observation: Observation) -> Observation:
-        """What the decision may look at."""
-        return observation
 
     def memory_changed(self) -> None:
         """Look again when the next reading is there."""
@@ -147,7 +85,7 @@ class Ours:
         held.settling_since = now if ending and ending.is_death else 0.0
         if ending is Ending.FINISHED:
             pace_s = self._teacher.pace_s(event.run_id)
-            self.experience.finished(held.signature, held.model, event.peak_mib, pace_s)
+            self.experience.finished(self.lines.group(event.run_id), held.model, event.peak_mib, pace_s)
         elif ending is Ending.OWN_OOM:
             self.experience.went_over(held.signature, held.model, held.cap_mib)
         self.lines.learned(held.signature)
@@ -193,18 +131,14 @@ class Ours:
         return any(device.foreign_mib > seen[device.device_id] + _DECAYED_MIB for device in account.devices)
 
     def _decide(self, *, due: bool = False) -> Account:
-        now = self.machine.clock.now
-        readings = {reading.device_id: reading for reading in self.machine.readings()}
-        models = {device.kind.model for device in self.scenario.devices}
-        self.books.overheads_mib = {model: self.overhead_mib(model) for model in models}
-        leases = [self.lease(held, readings[held.device_id]) for held in self.held.values()]
-        account = self.books.update(readings.values(), leases, now)
+        readings = self.readings()
+        account = self.keep_books(readings)
         if due:
             self._teacher.rates(self.held.values())
             same = self._calm.queue == self.lines.changes
             if same and self._calm.holds(account, self.held.values(), self.experience.loads()):
                 return account
-        observation = self.seen(self._observation(account, readings, now))
+        observation = self.seen(self.observation(account, readings))
         for worker_id in account.released:
             self.held.pop(worker_id, None)
         actions = decide(observation)
@@ -215,45 +149,6 @@ class Ours:
         for look in self.lookers:
             look(self.machine, observation, self.held)
         return account
-
-    def _observation(self, account: Account, readings: dict[str, Reading], now: float) -> Observation:
-        views = [self._view(held, account, readings[held.device_id], now) for held in self.held.values()]
-        return Observation(
-            devices=account.devices,
-            workers=tuple(views),
-            sweeps=self._sweeps,
-            demands=self.lines.demands(now),
-            loads=self.experience.loads(),
-            idle_worker_s=_IDLE_WORKER_S,
-        )
-
-    def _view(self, held: Held, account: Account, reading: Reading, now: float) -> WorkerView:
-        observed_mib = account.observed_mib.get(held.worker_id, 0)
-        settling = self.settling(held, reading, observed_mib)
-        if held.settling_since and not settling and not held.gone_at:
-            held.settling_since = 0.0
-        return WorkerView(
-            held.worker_id,
-            held.sweep,
-            held.device_id,
-            held.lease_mib,
-            observed_mib,
-            held.state,
-            run_id=held.run_id,
-            idle_s=now - held.idle_since if held.state is WorkerState.IDLE else 0.0,
-            exclusive=held.exclusive,
-            ramping=held.ramping,
-            signature=held.signature,
-            ends_in_s=self._ends_in_s(held),
-            settling=settling,
-            measured=reading.at > held.assigned_at + MEASURED_AFTER_S,
-        )
-
-    def _ends_in_s(self, held: Held) -> float:
-        if not held.steady:
-            return math.inf
-        _, left_s, speed = self.machine.progress(held.worker_id)
-        return left_s / speed if speed else math.inf
 
     def _act(self, action: Action) -> None:
         match action:

@@ -1,4 +1,6 @@
-"""A result as an SVG: time to the right, the memory of each device upwards, one rectangle for each attempt."""
+"""A result as an SVG: time to the right, the memory of each device upwards, one rectangle for each attempt, and what
+foreigners hold from the top down.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,7 @@ font-family="sans-serif" font-size="12">
 """
 _BAND_SVG = """<text x="{text_x}" y="{text_y}" text-anchor="end">{name}</text>
 <rect x="{x}" y="{y}" width="{width}" height="{height}" fill="#f2f2f2" stroke="#bbb"/>"""
+_FOREIGN_SVG = """<path d="{path}" fill="#777" fill-opacity="0.5"><title>foreign memory</title></path>"""
 _SPAN_SVG = """<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}" \
 stroke="{edge}" stroke-width="{line}"><title>{title}</title></rect>"""
 _TICK_SVG = """<text x="{x:.1f}" y="{y}" text-anchor="middle" fill="#555">{label}</text>
@@ -62,6 +65,18 @@ def _bands(result: Result) -> Iterator[str]:
             tall = max(1.5, span.peak_mib / total_mib * _BAND)
             y = top + _BAND - bottom_mib / total_mib * _BAND - tall
             yield _span(span, y, tall, _WIDTH / result.makespan_s, colours[span.signature])
+        if len(result.foreign[device]) > 1:
+            yield _FOREIGN_SVG.format(path=_path(result.foreign[device], top, total_mib, result.makespan_s))
+
+
+def _path(levels: Sequence[tuple[float, int]], top: float, total_mib: int, makespan_s: float) -> str:
+    """Steps from the left to the right, hanging from the upper edge."""
+    ends = [at_s for at_s, _ in levels[1:]] + [makespan_s]
+    steps = (
+        f"V{top + mib / total_mib * _BAND:.1f}H{_LEFT + end_s / makespan_s * _WIDTH:.1f}"
+        for end_s, (_, mib) in zip(ends, levels, strict=True)
+    )
+    return f"M{_LEFT},{top}{''.join(steps)}V{top}Z"
 
 
 def _span(span: Span, y: float, tall: float, per_s: float, colour: str) -> str:

@@ -39,17 +39,14 @@ class Result:
     """Measured peaks as a share of the best feasible packing's, in the mean over the time that runs waited."""
     devices: Mapping[str, int]
     """Memory of each, MiB."""
+    foreign: Mapping[str, tuple[tuple[float, int], ...]]
+    """What foreigners held of each from which time on, s and MiB."""
     spans: tuple[Span, ...]
 
     @property
     def ratio(self) -> float:
         """Makespan over the lower bound."""
         return self.makespan_s / self.bounds.bound_s
-
-    @property
-    def leased_ratio(self) -> float:
-        """Makespan over the bound of those who know no peak before it is measured."""
-        return self.makespan_s / max(self.bounds.bound_s, self.bounds.leased_s)
 
     @property
     def gpu_hours(self) -> float:
@@ -68,7 +65,6 @@ class Result:
                 "longest": round(self.bounds.longest_s),
                 "memory": round(self.bounds.memory_s),
                 "compute": round(self.bounds.compute_s),
-                "memory with leases": round(self.bounds.leased_s),
             },
             "ratio": round(self.ratio, 4),
             "memory_used": round(self.memory_used, 4),
@@ -101,11 +97,12 @@ def result_of(machine: Machine, policy: str, bounds: Bounds, packing: Packing | 
         most_own_ooms=max(own.values(), default=0),
         packing=_packing(packing),
         devices={name: memory.total_mib for name, memory in machine.memories.items()},
+        foreign={name: tuple(memory.foreign_levels) for name, memory in machine.memories.items()},
         spans=tuple(machine.spans),
     )
 
 
 def _packing(packing: Packing | None) -> float | None:
-    if packing is None or not packing.reached:
+    if packing is None or not sum(packing.feasible):
         return None
     return sum(packing.reached) / sum(packing.feasible)

@@ -71,6 +71,8 @@ class Scenario:
     foreigners: tuple[Foreigner, ...]
     failures: Failures
     priorities: dict[str, int]
+    prediction_sigma: float
+    """Log-normal error of a signature's predicted peak."""
     seed: int
 
     def stream(self, *names: object) -> random.Random:

@@ -8,13 +8,14 @@ from orchestrator.balancer.simulator.attempts import Ending
 from orchestrator.balancer.simulator.result import OOMS, Result
 from orchestrator.balancer.simulator.workers import Span
 
-_COLUMNS = 96
+_NAME = 9
+"""Columns before each line of the timeline."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def render(result: Result) -> str:
-    """Everything that a person wants to know of it."""
-    return "\n".join([*_figures(result), "", *_timeline(result)])
+def render(result: Result, width: int = 105) -> str:
+    """Everything that a person wants to know of it, in lines of so many columns where they must be long."""
+    return "\n".join([*_figures(result), "", *_timeline(result, max(20, width - _NAME))])
 
 
 def _figures(result: Result) -> Iterator[str]:
@@ -31,14 +32,14 @@ def _figures(result: Result) -> Iterator[str]:
     yield f"given up       {result.given_up} runs"
 
 
-def _timeline(result: Result) -> Iterator[str]:
+def _timeline(result: Result, columns: int) -> Iterator[str]:
     signatures = sorted({span.signature for span in result.spans})
     letters = {name: _LETTERS[index % len(_LETTERS)] for index, name in enumerate(signatures)}
-    yield f"a column is {_time(result.makespan_s / _COLUMNS)}, a letter a memory signature, ! a death, _ a short run"
+    yield f"a column is {_time(result.makespan_s / columns)}, a letter a memory signature, ! a death, _ a short run"
     for device in result.devices:
         lanes = _lanes([span for span in result.spans if span.device_id == device])
         for number, lane in enumerate(lanes or [[]]):
-            yield f"{device if not number else '':>8} {_bar(lane, letters, result.makespan_s)}"
+            yield f"{device if not number else '':>{_NAME - 1}} {_bar(lane, letters, columns, result.makespan_s)}"
 
 
 def _lanes(spans: Sequence[Span]) -> list[list[Span]]:
@@ -53,14 +54,14 @@ def _lanes(spans: Sequence[Span]) -> list[list[Span]]:
     return lanes
 
 
-def _bar(lane: Sequence[Span], letters: dict[str, str], makespan_s: float) -> str:
-    cells = [" "] * _COLUMNS
+def _bar(lane: Sequence[Span], letters: dict[str, str], columns: int, makespan_s: float) -> str:
+    cells = [" "] * columns
     for span in lane:
-        first = min(_COLUMNS - 1, int(span.began_at / makespan_s * _COLUMNS))
-        last = min(_COLUMNS, max(first, int(span.ended_at / makespan_s * _COLUMNS)))
+        first = min(columns - 1, int(span.began_at / makespan_s * columns))
+        last = min(columns, max(first, int(span.ended_at / makespan_s * columns)))
         cells[first:last] = letters[span.signature] * (last - first)
         if span.ending.is_death:
-            cells[min(_COLUMNS - 1, max(first, last - 1))] = "!"
+            cells[min(columns - 1, max(first, last - 1))] = "!"
         elif first == last and span.ending is Ending.FINISHED and cells[first] == " ":
             cells[first] = "_"
     return "".join(cells)

@@ -17,7 +17,8 @@ TOKEN = "a-token-for-tests-only"
 def serving(app: FastAPI) -> Iterator[str]:
     """Serve on a free port of this machine; gives the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, log_level="error", server_header=False, timeout_graceful_shutdown=1)
+        # With a logging configuration, uvicorn would close every handler here, and pytest's streams with them.
+        config = uvicorn.Config(app, log_config=None, server_header=False, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

@@ -68,6 +68,9 @@ class FakeLauncher:
     def alive(self) -> dict[str, Launched]:
         return {name: Launched(name, 100, ghost.pids) for name, ghost in self.ghosts.items()}
 
+    def resize(self, worker_id: str, lease_mib: int) -> None:
+        pass
+
     def ask_to_leave(self, worker_id: str) -> None:
         if worker_id in self.ghosts:
             self.ghosts[worker_id].asked_to_leave = True

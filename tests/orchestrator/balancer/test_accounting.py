@@ -50,6 +50,23 @@ def test_a_new_balancer_takes_the_memory_of_foreigners_over_from_the_last() -> N
     assert device(heir, used(0, 130)).foreign_mib == 30_000
 
 
+def test_what_seems_foreign_while_our_own_memory_moves_counts_once_and_is_not_remembered() -> None:
+    books = Books(RULES)
+    device(books, used(20_000, 1), replace(LEASE, held_mib=20_000))
+    ended = replace(LEASE, held_mib=0)
+    for _ in range(2):
+        assert device(books, used(20_000, 2), ended).foreign_mib == 20_000
+    assert device(books, used(0, 3), ended).foreign_mib == 0
+
+
+def test_a_foreigner_that_comes_while_our_own_memory_moves_is_remembered_from_the_next_reading_on() -> None:
+    books = Books(RULES)
+    device(books, used(0, 1), LEASE)
+    for at in (2, 3):
+        assert device(books, used(25_000, at), replace(LEASE, held_mib=15_000)).foreign_mib == 10_000
+    assert device(books, used(15_000, 4), replace(LEASE, held_mib=15_000)).foreign_mib == 10_000
+
+
 def test_room_is_left_for_a_foreigner_to_grow() -> None:
     assert device(Books(RULES), used(5000, 1)).growth_mib == RULES.growth_mib
     assert device(Books(RULES), used(10, 1)).growth_mib == 0

@@ -19,6 +19,7 @@ from orchestrator.ledger import WAKE
 from orchestrator.records import WorkerState
 from tests.orchestrator.balancer.ghosts import FakeLauncher, FakeProbe
 from tests.orchestrator.balancer.test_daemon import Daemon, daemon, launcher, steps, under_way
+from tests.orchestrator.balancer.test_status import documented
 from tests.samples import submit
 
 __all__ = ["daemon", "launcher"]
@@ -67,6 +68,20 @@ def test_without_a_name_all_devices_are_drained_and_used_again(gpus: Daemon, cal
     assert call("resume").output.split("\n")[:2] == ["gpu0 is no longer drained", "gpu1 is no longer drained"]
     assert call("resume").output == "no device was closed\n"
     assert gpus.observer.closures.drained() == {}
+
+
+def test_draining_and_resuming_tell_scripts_what_they_did(gpus: Daemon, call: Call) -> None:
+    drained = json.loads(call("drain", "gpu0", "--now", "--json").output)
+    gpus.ledger.redis.hset(QUARANTINE, "GPU-9b11c0", "3 losses in a row")
+    resumed = json.loads(call("resume", "--json").output)
+    (gpu0,), names = drained["devices"], {"device": "GPU-8f3a77", "name": "gpu0"}
+    assert (drained["up"], gpu0) == (True, {**names, "now": True, "runs": 0})
+    first, second = resumed["devices"]
+    assert first == {**names, "was_drained": True, "was_quarantined": "", "trouble": ""}
+    assert (second["was_drained"], second["was_quarantined"]) == (False, "3 losses in a row")
+    assert json.loads(call("resume", "--json").output)["devices"] == []
+    documents = ("drain, resume", "drain: devices", "resume: devices")
+    assert [set(drained), set(gpu0), set(first)] == [documented(one) for one in documents]
 
 
 @pytest.mark.parametrize("name", ["gpu7", "GPU-", ""])

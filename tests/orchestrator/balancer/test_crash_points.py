@@ -63,6 +63,9 @@ class StoredLauncher:
     def alive(self) -> dict[str, Launched]:
         return {name: Launched(name, 100) for name in self.redis.smembers(ALIVE)}
 
+    def resize(self, worker_id: str, lease_mib: int) -> None:
+        pass
+
     def ask_to_leave(self, worker_id: str) -> None:
         self.redis.sadd(LEAVING, worker_id)
 

@@ -8,8 +8,9 @@ import pytest
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from orchestrator.balancer.daemon import Daemon, only_one
+from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.leases import Leases
+from orchestrator.balancer.lock import only_one
 from orchestrator.balancer.readings import Reading
 from orchestrator.balancer.snapshot import SNAPSHOT
 from orchestrator.balancer.status import read, render
@@ -117,6 +118,62 @@ def test_a_result_is_accepted_and_the_warm_worker_gets_the_next_run(daemon: Daem
     assert (done.state, done.accepted_token, done.mlflow_run_id) == (RunState.FINISHED, run.token, "m1")
     assert daemon.ledger.run("b").state is RunState.ASSIGNED
     assert launcher.only() is ghost
+
+
+def test_a_pace_is_entered_with_the_next_look_around_and_never_takes_an_epoch_back(
+    daemon: Daemon, launcher: FakeLauncher
+) -> None:
+    submit(daemon.ledger, "a")
+    ghost, run = under_way(daemon, launcher)
+    ghost.link.tell_pace(run_id="a", token=run.token, epoch=1, epochs=3, steps_per_s=7.5, peak_mib=900)
+    steps(daemon)
+    seen = daemon.ledger.run("a")
+    assert (seen.epoch, seen.epochs, seen.steps_per_s, seen.peak_mib) == (1, 3, 7.5, 900)
+    ghost.say(ReportKind.PROGRESS, "a", run.token, epoch=2, epochs=3, metrics={"val_loss": 0.1}, peak_mib=950)
+    steps(daemon)
+    assert (daemon.ledger.run("a").epoch, daemon.ledger.run("a").peak_mib) == (2, 950)
+
+
+def test_the_pace_of_an_attempt_that_was_given_up_is_not_entered(daemon: Daemon, launcher: FakeLauncher) -> None:
+    submit(daemon.ledger, "a")
+    ghost, _run = under_way(daemon, launcher)
+    ghost.link.tell_pace(run_id="a", token="0123456789abcdef", epoch=2, epochs=3, steps_per_s=7.5)
+    steps(daemon)
+    assert (daemon.ledger.run("a").epoch, daemon.ledger.run("a").steps_per_s) == (0, 0.0)
+
+
+def test_memory_counts_as_of_the_present_run_once_that_has_begun_and_the_last_ones_process_is_gone(
+    daemon: Daemon, launcher: FakeLauncher
+) -> None:
+    probe = FakeProbe((Reading("GPU-0", "H", 0.0, 80_000, 79_000, slots=1, processes={7: 1000}),))
+    daemon.probe = probe
+    submit(daemon.ledger, "a", "b")
+    steps(daemon)
+    ghost = launcher.only()
+    ghost.pids = (7,)
+    ghost.ready()
+    steps(daemon)
+    assert not is_measured(daemon), "its run has not begun"
+    begin(daemon, ghost, "a")
+    assert is_measured(daemon)
+    ghost.say(ReportKind.FINISHED, "a", daemon.ledger.run("a").token, mlflow_run_id="m1")
+    steps(daemon)
+    ghost.pids = (8,)
+    begin(daemon, ghost, "b")
+    assert not is_measured(daemon), "the driver lists the last run's process still"
+    probe.devices = (replace(probe.devices[0], processes={8: 900}),)
+    steps(daemon)
+    assert is_measured(daemon)
+
+
+def begin(daemon: Daemon, ghost: Ghost, run_id: str) -> None:
+    ghost.say(ReportKind.STARTED, run_id, daemon.ledger.run(run_id).token, epochs=3)
+    steps(daemon)
+
+
+def is_measured(daemon: Daemon) -> bool:
+    (worker,) = json.loads(daemon.ledger.redis.get(SNAPSHOT))["workers"]
+    return bool(worker["measured"])
 
 
 def test_a_result_that_comes_twice_or_from_a_lost_attempt_is_not_accepted(
@@ -356,7 +413,7 @@ def test_a_worker_that_does_not_begin_its_run_is_lost(daemon: Daemon, launcher: 
     launcher.only().ready()
     steps(daemon)
     assert daemon.ledger.run("a").state is RunState.ASSIGNED
-    daemon.ledger.note("a", {"assigned_at": time.time() - 61})
+    daemon.ledger.note({"a": {"assigned_at": time.time() - 61}})
     steps(daemon)
     assert daemon.ledger.run("a").failures == {FailureClass.INFRA: 1}
 
@@ -452,7 +509,7 @@ def test_what_the_first_run_of_a_signature_held_is_what_the_next_one_is_given(
     steps(daemon, 3)
     learned = daemon.experience.of("signature-1000", "CPU")
     assert (learned.peak_mib, learned.finished) == (700, 1)
-    daemon.observer.refresh([])
+    daemon.observer.refresh({})
     (demand,) = daemon.observer.look([], daemon._world)[0].demands or [None]
     assert demand is None or demand.needs_mib == {"CPU": 792}
 

@@ -110,6 +110,11 @@ def test_a_cap_tells_where_it_comes_from(learned: Learned, need_mib: int, words:
     assert cap_from(group, "H100", learned, need_mib) == words
 
 
+def test_a_cap_from_a_prediction_tells_what_predictions_have_needed() -> None:
+    group = Group(name="g", signature="x", footprint_mib=1000, gpu_footprint_mib=1000)
+    assert cap_from(group, "H100", Learned(), 1148, 1.148) == "predicted ×1.15"
+
+
 def test_a_cap_that_a_person_has_set_says_so() -> None:
     group = Group(name="g", signature="x", footprint_mib=1000, gpu_footprint_mib=1000, fixed=True)
     assert cap_from(group, "H100", Learned(peak_mib=10, finished=1), 1000) == "set by a person"
@@ -122,7 +127,7 @@ def test_hindsight_sees_what_the_balancer_saw(daemon: Daemon, launcher: FakeLaun
     for ghost in launcher.ghosts.values():
         ghost.ready()
     steps(daemon)
-    daemon.observer.refresh(daemon.leases.workers())
+    daemon.observer.refresh({run.run_id: run for run in daemon.ledger.runs("s") if run.token})
     (now, _), seen = daemon.observer.look(daemon.leases.workers(), daemon._world), snapshot_of(daemon)
     recalled = Hindsight(daemon.ledger, seen).recall()
     assert recalled.devices == now.devices
@@ -185,7 +190,7 @@ def test_a_run_that_waits_after_a_failure_says_until_when(daemon: Daemon, launch
     ghost, run = under_way(daemon, launcher)
     ghost.say(ReportKind.FAILED, "a", run.token, failure=FailureClass.OOM, signature="oom", message="too small")
     steps(daemon)
-    daemon.ledger.note("a", {"not_before": time.time() + 100})
+    daemon.ledger.note({"a": {"not_before": time.time() + 100}})
     queue = inquire(daemon.ledger, "a")["queue"]
     assert queue["runs_before"] is None
     assert queue["retry_at"] > time.time()

@@ -160,6 +160,13 @@ def test_every_key_of_the_snapshot_is_documented_and_always_there(
     assert starting["workers"][0]["run"] is None
 
 
+def test_a_worker_that_is_starting_tells_since_when(daemon: Daemon, address: str) -> None:
+    submit(daemon.ledger, "a")
+    steps(daemon)
+    (worker,), (seen,) = daemon.leases.workers(), read(address)["workers"]
+    assert (seen["state"], seen["since"], seen["launched_at"]) == ("starting", worker.created_at, worker.created_at)
+
+
 def test_the_seven_states_of_a_sweep_sum_to_its_runs(daemon: Daemon, address: str) -> None:
     submit(daemon.ledger, "a", "b", "c")
     daemon.ledger.move("c", RunState.CANCELLED)
@@ -181,7 +188,7 @@ def test_a_sweep_whose_runs_wait_out_a_failure_says_so(daemon: Daemon, launcher:
     submit(daemon.ledger, "a")
     ghost, _ = under_way(daemon, launcher)
     launcher.kill(ghost.worker.worker_id)
-    daemon.ledger.note("a", {"not_before": 0})
+    daemon.ledger.note({"a": {"not_before": 0}})
     steps(daemon)
     (sweep,) = read(address)["sweeps"]
     assert (sweep["delayed"], sweep["waits"]) == (1, "each queued run has failed, and is tried again after a while")

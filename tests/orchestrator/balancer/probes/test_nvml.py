@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.balancer.probes.nvml import NvmlProbe, Pace
 from orchestrator.balancer.readings import Reading
+from tests.driver import layout
 from tests.driver.stand_in import Fleet
 from tests.driver.waiting import eventually
 from tests.orchestrator.balancer.probes.conftest import PACE, Watch
@@ -121,6 +122,24 @@ def test_processes_whose_memory_the_driver_hides_are_unknown(fleet: Fleet, watch
 def test_a_list_of_processes_that_adds_up_to_more_than_there_is_is_not_believed(fleet: Fleet, watch: Watch) -> None:
     fleet.gpu[0].set_process(4242, 90_000)
     assert by_name(watch(fleet))["gpu0"].processes is None
+
+
+def test_desktops_and_clients_of_mps_are_seen_and_who_stands_in_two_lists_counts_once(
+    fleet: Fleet, watch: Watch
+) -> None:
+    fleet.gpu[0].set_process(1, 300, layout.GRAPHICS)
+    fleet.gpu[0].set_process(2, 9000, layout.MPS)
+    fleet.gpu[0].set_process(3, 2000, layout.COMPUTE | layout.GRAPHICS)
+    assert by_name(watch(fleet))["gpu0"].processes == {1: 300, 2: 9000, 3: 2000}
+
+
+@pytest.mark.parametrize("code", [3, 13])
+def test_a_driver_that_lists_only_who_computes_is_believed(fleet: Fleet, watch: Watch, code: int) -> None:
+    for kind in ("Graphics", "MPSCompute"):
+        for version in ("v2", "v3"):
+            fleet.fault(f"nvmlDeviceGet{kind}RunningProcesses_{version}", code=code)
+    fleet.gpu[0].set_process(4242, 9000)
+    assert by_name(watch(fleet))["gpu0"].processes == {4242: 9000}
 
 
 def test_a_list_of_processes_that_grows_while_it_is_read_is_read_once_more(fleet: Fleet, watch: Watch) -> None:

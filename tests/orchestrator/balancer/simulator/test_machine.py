@@ -6,6 +6,7 @@ from orchestrator.balancer.simulator.attempts import Ending
 from orchestrator.balancer.simulator.driver import Memory
 from orchestrator.balancer.simulator.machine import Machine
 from orchestrator.balancer.simulator.workers import Event
+from orchestrator.errors import OrchestratorError
 from tests.orchestrator.balancer.simulator.worlds import (
     CONTEXT_MIB,
     INIT_S,
@@ -147,5 +148,5 @@ def test_a_worker_that_dies_takes_its_run_with_it() -> None:
 
 
 def test_what_never_ends_is_told() -> None:
-    with pytest.raises(RuntimeError, match="1 runs are open"):
+    with pytest.raises(OrchestratorError, match="1 runs are still open after 0 h, one is net-r00; look"):
         Machine(scenario(), Script(ended=lambda machine, event: None)).run(5)

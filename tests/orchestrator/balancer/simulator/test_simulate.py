@@ -60,6 +60,21 @@ def test_a_small_workload_is_simulated_from_its_files_to_its_picture(files: tupl
     assert json.loads(json.dumps(result.as_json()))["ooms"]["neighbour"] == 0
 
 
+def test_a_timeline_is_as_wide_as_it_may_be(files: tuple[Path, Path]) -> None:
+    result = simulate(*files, seed=4)
+    timelines = [
+        [line for line in render(result, width).splitlines() if line.startswith("   GPU-")] for width in (60, 140)
+    ]
+    assert [{len(line) for line in timeline} for timeline in timelines] == [{60}, {140}]
+
+
+def test_the_picture_shows_what_foreigners_held(files: tuple[Path, Path]) -> None:
+    files[1].write_text(WORKLOAD + "foreigners: [{gpus: [1], kind: constant, mib: 12282}]\n")
+    paths = list(ElementTree.fromstring(picture(simulate(*files, seed=4))).iter("{http://www.w3.org/2000/svg}path"))
+    assert len(paths) == 1
+    assert paths[0].attrib["d"] == "M64,122V122.0H64.0V158.0H1264.0V122Z"
+
+
 def test_one_seed_gives_one_result_whenever_it_is_simulated(files: tuple[Path, Path]) -> None:
     assert simulate(*files, seed=7) == simulate(*files, seed=7)
     assert simulate(*files, seed=7).spans != simulate(*files, seed=8).spans
