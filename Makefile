@@ -5,7 +5,7 @@ UV     := $(VENV)/bin/uv
 READY  := $(VENV)/.ready
 TORCH  ?= torch
 
-.PHONY: quickstart test test-containers test-backends check fmt bench down lock clean
+.PHONY: quickstart test test-containers torch check fmt bench down lock clean
 .DEFAULT_GOAL := quickstart
 
 $(READY): requirements.lock pyproject.toml
@@ -25,9 +25,8 @@ test: $(READY)  ## set everything up and run the tests
 test-containers: $(READY)  ## the system in containers, on a real Docker Engine, its pages in Chromium
 	$(VENV)/bin/python -m pytest tests/containers
 
-test-backends: $(READY)  ## the same network on TensorFlow, JAX and PyTorch; PyTorch is several GB and comes into .torch
+torch: $(READY)  ## PyTorch for the tests of backends, several GB into .torch
 	$(UV) pip install --quiet --python $(VENV)/bin/python --target .torch --constraint requirements.lock $(TORCH)
-	PYTHONPATH=.torch $(VENV)/bin/python -m pytest tests/model/test_backends.py
 
 check: $(READY)  ## format, lint, types, layers
 	$(VENV)/bin/ruff format --check .

@@ -1,7 +1,7 @@
 """The same network, loss and training on TensorFlow, JAX and PyTorch.
 
 PyTorch is left out where it is not installed: what its index offers for Linux brings several GB of CUDA along.
-`make test-backends` installs it beside everything else.
+`make torch` installs it into a folder of its own, as CI does.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
+TORCH = ROOT / ".torch"
 
 
 def computed_by(backend: str) -> dict[str, Any]:
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    folders = [str(ROOT), os.environ.get("PYTHONPATH"), str(TORCH) if backend == "torch" else None]
+    path = os.pathsep.join(filter(None, folders))
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": path}
     command = [sys.executable, "-m", "tests.model.backend_steps"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
@@ -37,8 +39,8 @@ def expected() -> dict[str, Any]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_another_backend_answers_learns_and_resumes_alike(backend: str, expected: dict[str, Any]) -> None:
-    if backend == "torch" and not importlib.util.find_spec("torch"):
-        pytest.skip("PyTorch is not installed; `make test-backends` installs it")
+    if backend == "torch" and not (TORCH.exists() or importlib.util.find_spec("torch")):
+        pytest.skip("PyTorch is not installed; `make torch` installs it")
     found = computed_by(backend)
     assert found["backend"] == backend
     assert found["step"]["loss"] == pytest.approx(expected["step"]["loss"], abs=1e-4)
