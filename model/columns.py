@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.localisations import are_whole
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +47,7 @@ class Columns:
     def frames(self, name: str, first: int) -> NDArray[np.int64]:
         """The frame column, brought to count from 0."""
         numbers = self._column(self._needed(name))
-        if not (np.isfinite(numbers) & (numbers == np.floor(numbers))).all():
+        if not are_whole(numbers).all():
             raise InputError(f"the table {self._file} has a frame that is not a whole number; export it again")
         if (numbers < first).any():
             raise InputError(f"the table {self._file} has frame {numbers.min():g}; its format counts from {first}")

@@ -20,9 +20,10 @@ from model.data_config import DataConfig
 from model.drift import refuse_drift
 from model.emitters import Emitters, LabelledMovie
 from model.errors import InputError
-from model.inspection import rows_inside, split_frame
+from model.inspection import matching_rows, rows_inside, split_frame
 from model.localisations import Table
 from model.movies import open_movie
+from model.normalisation import measure
 from model.optics import Widths, central_share
 from model.tables import read_table
 
@@ -73,6 +74,8 @@ def load_experimental(data: DataConfig, camera: Camera = CAMERAS["emccd"]) -> tu
     whole = _acquisition(data, camera)
     split = split_frame(whole.table.frame, len(whole.frames), data.validation_fraction)
     training, validation = whole.block(0, split), whole.block(split, len(whole.frames))
+    for part, name in ((training, "training"), (validation, "validation")):
+        measure(part.frames, data.low_percentile, data.high_percentile, f"the {name} part of {data.movie}")
     sums, gap = SUMS[data.binning], data.bin_gap_frames
     if sums == 1:
         movie = training.labelled()
@@ -87,7 +90,9 @@ def load_experimental(data: DataConfig, camera: Camera = CAMERAS["emccd"]) -> tu
     return lambda rng: training.binned(permuted(len(training.frames), sums, gap, rng), spans[0]), judged
 
 
-def label(frames: NDArray[Any], table: Table, pixel_nm: float, camera: Camera, sums: int = 1) -> Emitters:
+def label(
+    frames: NDArray[Any], table: Table, pixel_nm: float, camera: Camera = CAMERAS["emccd"], sums: int = 1
+) -> Emitters:
     """Rows of a table within a movie (T, Y, X), each with its SNR; `sums` exposures were added up to each frame."""
     own_nm = _own_nm(table, frames, pixel_nm)
     rows = rows_inside(table, frames.shape, pixel_nm)
@@ -107,7 +112,7 @@ def _acquisition(data: DataConfig, camera: Camera) -> Acquisition:
             f"{data.movie}: its frames are {frames.shape[2]} × {frames.shape[1]} px, smaller than a training patch; "
             f"set data.patch_px to at most {min(frames.shape[1:])}"
         )
-    return Acquisition(frames, rows_inside(read_table(data.table), frames.shape, data.pixel_nm), data.pixel_nm, camera)
+    return Acquisition(frames, matching_rows(frames, read_table(data.table), data.pixel_nm), data.pixel_nm, camera)
 
 
 def _tabled_snr(rows: Table, emitters: Emitters, own_nm: float, camera: Camera, sums: int) -> Floats:

@@ -17,3 +17,12 @@ def present(path: str | Path, what: str) -> Path:
     if file.stat().st_size == 0:
         raise InputError(f"the {what} {file} is empty (0 bytes); copy or export it again")
     return file
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none; else an InputError that says why it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "a file has this name" if folder.is_file() else error.strerror
+        raise InputError(f"the folder {folder} cannot be made ({reason}); choose another one with --out") from error

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.localisations import are_whole
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -34,8 +35,14 @@ def opened(file: Path) -> Iterator[Mapping[str, Any]]:
     try:
         with h5py.File(file, "r") as content:
             yield content
+    except InputError:
+        raise
     except (OSError, KeyError, RuntimeError) as error:
         raise InputError(f"the table {file} is broken HDF5 ({error}); copy or export it again") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the table {file} is HDF5 whose columns are not what its program writes ({error}); export it again"
+        ) from error
 
 
 def write(file: Path, name: str, rows: NDArray[Any]) -> None:
@@ -94,6 +101,6 @@ def frames(file: Path, values: Any) -> NDArray[np.int64]:
         InputError: there are none, or one is none of these.
     """
     numbers = column(file, values)
-    if not (np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= 0)).all():
+    if not (are_whole(numbers) & (numbers >= 0)).all():
         raise InputError(f"the table {file} has a frame that is not a whole number from 0; export it again")
     return numbers.astype(np.int64)

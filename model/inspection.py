@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.binning import dense_length
+from model.correspondence import refuse_unrelated
 from model.errors import InputError
 from model.folder import frames_in
 from model.movies import Movie, open_movie
+from model.normalisation import measure
+from model.percentiles import Stack
 from model.tables import Table, read_table
 
 Shape = tuple[int, int, int]
@@ -52,6 +55,9 @@ class Use(NamedTuple):
     """Frames that are summed to a dense one, in each part on its own."""
     gap_frames: int = 1
     """Least distance between them."""
+    low_percentile: float = 20.0
+    high_percentile: float = 99.0
+    """What scales it."""
 
 
 LEAST = Use()
@@ -67,13 +73,14 @@ def check_inputs(movie: str | Path, table: str | Path, pixel_nm: float, use: Use
         use: what training wants of them.
 
     Raises:
-        InputError: a file is missing, empty or of another kind; the movie is too short or cannot be decoded at its
-            start or end; the table is unreadable or empty, or none of its rows falls into the movie.
+        InputError: a file is missing, empty or of another kind; the movie is too short, cannot be decoded somewhere,
+            holds NaN, is constant or saturated; the table is unreadable or empty, or does not fit the movie.
     """
     with open_movie(movie) as opened:
         _decodes(opened, use.frames)
         localised = read_table(table)
-        inside = rows_inside(localised, opened.shape, pixel_nm).frame
+        measure(opened, use.low_percentile, use.high_percentile, str(opened.path))
+        inside = matching_rows(opened, localised, pixel_nm).frame
         if use.validation_fraction is not None:
             split = split_frame(inside, opened.shape[0], use.validation_fraction)
             for part in (split, opened.shape[0] - split):
@@ -92,12 +99,24 @@ def rows_inside(table: Table, shape: Shape, pixel_nm: float) -> Table:
     inside = emitters.inside(shape)
     if not inside.any():
         raise InputError(
-            f"the table does not overlap the movie: none of its {emitters.rows} localisations falls into the "
+            f"{table.name} does not overlap the movie: none of its {emitters.rows} localisations falls into the "
             f"{shape[0]} frames of {shape[2]} × {shape[1]} px; the table has frames {emitters.frame.min()} to "
             f"{emitters.frame.max()} (from 0), x {_span(emitters.x_px)} px and y {_span(emitters.y_px)} px at "
-            f"{pixel_nm:g} nm per px: check that the files belong together, and data.pixel_nm"
+            f"{pixel_nm:g} nm per px: check that the files belong together, and the pixel size"
         )
     return table.select(inside)
+
+
+def matching_rows(stack: Stack, table: Table, pixel_nm: float) -> Table:
+    """The rows of a table that fall into a movie (T, Y, X), where they lie on its light.
+
+    Raises:
+        InputError: none falls into it, or they lie on no light.
+    """
+    frames, height, width = stack.shape
+    inside = rows_inside(table, (frames, height, width), pixel_nm)
+    refuse_unrelated(stack, inside, table.own_pixel_nm(height, width, pixel_nm))
+    return inside
 
 
 def split_frame(labelled: NDArray[np.int64], frames: int, validation_fraction: float) -> int:

@@ -15,6 +15,11 @@ Floats = NDArray[np.float64]
 _PER_ROW = ("frame", "x_nm", "y_nm", "photons", "background", "sigma_x_nm", "sigma_y_nm", "z_nm")
 
 
+def are_whole(numbers: Floats) -> NDArray[np.bool_]:
+    """Which numbers (N,) are whole, and small enough that a float holds each exactly."""
+    return np.asarray((np.abs(numbers) < 2**53) & (numbers == np.floor(numbers)))
+
+
 class Table(NamedTuple):
     """Localisations as a file states them, N rows sorted by frame; a column that it does not have is NaN throughout."""
 
@@ -34,6 +39,9 @@ class Table(NamedTuple):
     """Largest x and y that the file says the field has: the centres of the last column and line."""
     pixel_nm: float | None = None
     """Of a table whose positions are in px: with which its columns in nm were made of them."""
+
+    name: str = "the table"
+    """What an error calls it."""
 
     def select(self, rows: NDArray[Any]) -> Table:
         """Rows that a boolean mask (N,) or an index array names."""

@@ -23,31 +23,32 @@ class Intensities(NamedTuple):
     high: float
 
 
-def measure(stack: Stack, low_percentile: float, high_percentile: float) -> Intensities:
+def measure(stack: Stack, low_percentile: float, high_percentile: float, name: str = "the stack") -> Intensities:
     """Values at two percentiles of a whole stack, read in portions.
 
     Args:
         stack: counts, an array (T, Y, X) or an open movie.
         low_percentile: rank of what becomes −1, in percent.
         high_percentile: rank of what becomes +1, in percent.
+        name: what an error calls it.
 
     Raises:
         InputError: the stack is empty, holds NaN, is constant between the percentiles, or is saturated.
     """
     if 0 in stack.shape:
-        raise InputError("the stack has no pixels; at least one frame is needed to measure its intensities")
+        raise InputError(f"{name} has no pixels; at least one frame is needed to measure its intensities")
     try:
         low, high = percentiles(stack, (low_percentile, high_percentile))
     except ValueError as error:
-        raise InputError(f"{error}; replace them or leave those frames out") from error
+        raise InputError(f"{name} cannot be scaled, {error}; replace them or leave those frames out") from error
     if low >= high:
         raise InputError(
-            f"the stack is constant: its percentiles {low_percentile:g} and {high_percentile:g} are both {low:g}; "
+            f"{name} is constant: its percentiles {low_percentile:g} and {high_percentile:g} are both {low:g}; "
             "choose a stack with signal, or percentiles further apart"
         )
     if np.issubdtype(stack.dtype, np.integer) and high >= np.iinfo(stack.dtype).max:
         raise InputError(
-            f"the stack is saturated: at least {100 - high_percentile:g} % of its pixels are at {high:g}, the most "
+            f"{name} is saturated: at least {100 - high_percentile:g} % of its pixels are at {high:g}, the most "
             f"that {stack.dtype} can hold; record it with less gain or exposure"
         )
     return Intensities(low, high)

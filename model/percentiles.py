@@ -70,7 +70,7 @@ def _ordered(stack: Stack, wanted: Counts) -> list[float]:
     upper = np.zeros(_HALF, np.int64)
     for piece in pieces(stack):
         if piece.dtype.kind == "f" and not np.isfinite(piece).all():
-            raise ValueError("the stack holds pixels that are NaN or infinite")
+            raise ValueError("it holds pixels that are NaN or infinite")
         upper += _counted(_keys(piece) >> np.uint32(16))
     below = np.cumsum(upper)
     bucket = np.searchsorted(below, wanted, side="right")

@@ -55,7 +55,7 @@ def parse(file: Path, content: Mapping[str, Any]) -> Table:
         raise InputError(f"the table {file} has no column {', '.join(sorted(missing))}; export it from Picasso again")
 
     def known(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.asarray(rows[name], np.float64) if name in rows.dtype.names else np.full(len(rows), np.nan)
+        return hdf5.column(file, rows[name], len(rows)) if name in rows.dtype.names else np.full(len(rows), np.nan)
 
     pixel_nm = _pixel_nm(file.with_suffix(".yaml"))
     return Table(

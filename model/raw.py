@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.picasso import descriptions
+from model.tiff import DTYPES
 
 
 class RawFrames:
@@ -22,10 +23,15 @@ class RawFrames:
         """Map the file.
 
         Raises:
-            InputError: it is shorter or longer than so many frames.
+            InputError: it is shorter or longer than so many frames, or they cannot be what a movie has.
         """
+        if min(shape) < 1 or str(stored.newbyteorder("=")) not in DTYPES:
+            raise InputError(
+                f"{path}: its description tells {shape[0]} frames of {shape[2]} × {shape[1]} px of {stored}; expected "
+                f"at least 1 of each, of {', '.join(DTYPES)}: export it again"
+            )
         needed, found = int(np.prod(shape)) * stored.itemsize, path.stat().st_size
-        if needed != found or not needed:
+        if needed != found:
             raise InputError(
                 f"{path}: it has {found} bytes, but {shape[0]} frames of {shape[2]} × {shape[1]} px of {stored} have "
                 f"{needed}; it is truncated, or belongs to another description: copy both files again"

@@ -34,7 +34,7 @@ def read_table(path: str | Path) -> Table:
             raise InputError(
                 f"the table {file} has a {name[0]} that is not a number; remove such rows or export it again"
             )
-    return table.select(np.argsort(table.frame, kind="stable"))
+    return table._replace(name=f"the table {file}").select(np.argsort(table.frame, kind="stable"))
 
 
 def _text(file: Path) -> Table:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.commands.hyperparameters import config_file, config_of, settings
+from model.commands.messages import refusals
 
 if TYPE_CHECKING:
     from model.checkpoint import EpochRecord, Progress
@@ -30,7 +31,7 @@ INTERRUPTED = 130
 
 
 @click.command()
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the training.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the training.")
 @config_file
 @settings
 def train(out: Path, file: Path | None, given: tuple[str, ...]) -> None:
@@ -44,18 +45,18 @@ def train(out: Path, file: Path | None, given: tuple[str, ...]) -> None:
       model train --out wide --set model.base_filters=32 --set training.epochs=20
       model train --out mine --config mine.json --set training.init_from=parent.keras
     """
-    from model.errors import DivergedError, InputError, StoppedError
+    from model.errors import DivergedError, StoppedError
 
     try:
-        config = config_of(file, given)
-        _claim(out, config)
-        trained = _train(out, config)
-    except (InputError, DivergedError) as error:
+        with refusals():
+            config = config_of(file, given)
+            _claim(out, config)
+            _write(out, config, _train(out, config))
+    except DivergedError as error:
         raise click.ClickException(str(error)) from error
     except StoppedError:
         click.echo("stopped; the same command goes on from here", err=True)
         raise SystemExit(INTERRUPTED) from None
-    _write(out, config, trained)
 
 
 def _train(out: Path, config: TrainConfig) -> Trained:
@@ -81,13 +82,14 @@ def _claim(out: Path, config: TrainConfig) -> None:
     """Note in the folder what it trains; refuse one that trains something else."""
     from model.config import flatten, resolve
     from model.errors import InputError
+    from model.files import make_folder
 
     note, values = out / "config.json", flatten(config)
     if note.exists():
         found = flatten(resolve(json.loads(note.read_text())))
         if differing := ", ".join(path for path in values if found[path] != values[path]):
             raise InputError(f"{out} holds a training with another {differing}; choose another folder, or remove it")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     note.write_text(json.dumps(values, indent=2))
 
 

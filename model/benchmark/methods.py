@@ -46,10 +46,10 @@ def of_network(network: Network, name: str, *, variants: bool = False) -> Method
     return answers
 
 
-def probability_map(network: Network, movie: LabelledMovie) -> NDArray[np.float32]:
-    """The map (T, Y, X, 4) of a movie, scaled by its own intensities."""
+def probability_map(network: Network, movie: LabelledMovie, name: str = "the stack") -> NDArray[np.float32]:
+    """The map (T, Y, X, 4) of a movie, scaled by its own intensities; `name` is what an error calls it."""
     card = network.card
-    intensities = measure(movie.frames, card.low_percentile, card.high_percentile)
+    intensities = measure(movie.frames, card.low_percentile, card.high_percentile, name)
     return predict(network.model, movie.frames, intensities, card.reading)
 
 

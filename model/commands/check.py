@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from model.commands.messages import as_json_option, listing, pixel_nm_option, refuse
+from model.commands.messages import as_json_option, listing, pixel_nm_option, refusals
 
 
 @click.command()
@@ -47,6 +47,20 @@ from model.commands.messages import as_json_option, listing, pixel_nm_option, re
 @click.option(
     "--gap-frames", default=20, show_default=True, type=click.IntRange(1), help="Least distance between them."
 )
+@click.option(
+    "--low-percentile",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(0, 50),
+    help="Of the movie's pixels, which becomes −1 (data.low_percentile).",
+)
+@click.option(
+    "--high-percentile",
+    default=99.0,
+    show_default=True,
+    type=click.FloatRange(50, 100, min_open=True),
+    help="Which becomes +1; a movie in which it is saturated or equals the low one is refused.",
+)
 @as_json_option
 def check(movie: Path, table: Path, as_json: bool, **limits: Any) -> None:
     """Check that a movie and its localisation table can be trained on.
@@ -60,12 +74,9 @@ def check(movie: Path, table: Path, as_json: bool, **limits: Any) -> None:
       model check --movie images.tif --table rapidstorm.txt --pixel-nm 133 --frames 5 --json
     """
     from model.binning import SUMS
-    from model.errors import InputError
     from model.inspection import Use, check_inputs
 
     pixel_nm, binning = limits.pop("pixel_nm"), limits.pop("binning")
-    try:
+    with refusals(as_json):
         found = check_inputs(movie, table, pixel_nm, Use(**limits, sums=SUMS[binning]))._asdict()
-    except InputError as error:
-        refuse(str(error), as_json)
     click.echo(json.dumps(found) if as_json else listing(found))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.commands.messages import refuse
+from model.commands.messages import network_option, refusals, results_option
 from model.commands.networks import load
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("movie", required=False, type=click.Path(path_type=Path))
 @click.argument("table", required=False, type=click.Path(path_type=Path))
-@click.option("--model", "reference", help="A .keras file, models:/NAME@ALIAS or runs:/ID; none: the one that ships.")
-@click.option("--out", default="evaluation", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@network_option
+@results_option("evaluation")
 @click.option("--pixel-nm", type=click.FloatRange(20, 500), help="Edge of a pixel where the file does not say, nm.")
 @click.option("--snr", default=2.0, show_default=True, type=click.FloatRange(0), help="Weaker truths are not required.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
@@ -38,20 +38,19 @@ def evaluate(movie: Path | None, table: Path | None, reference: str | None, out:
       model evaluate --model models:/wolf@champion
     """
     from model.errors import InputError
+    from model.files import make_folder
 
     as_json = options.pop("as_json")
-    try:
+    with refusals(as_json):
         if (movie is None) != (table is None):
             raise InputError("give both a movie and the table of its true emitters, or neither for the test set")
         network = load(reference)
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         if movie is None or table is None:
             told, lines = _on_the_test_set(network, out)
         else:
             told, lines = _on_a_movie(network, movie, table, out, options)
-    except InputError as error:
-        refuse(str(error), as_json)
-    (out / "scores.json").write_text(json.dumps(told, indent=1), "utf-8")
+        (out / "scores.json").write_text(json.dumps(told, indent=1), "utf-8")
     click.echo(json.dumps(told) if as_json else "\n".join(lines))
 
 
@@ -66,7 +65,7 @@ def _on_a_movie(
     from model.scoring.verdicts import Criterion, Judged
 
     labelled = _labelled(movie, table, options["pixel_nm"])
-    probability = probability_map(network, labelled)
+    probability = probability_map(network, labelled, str(movie))
     judged = Judged(labelled, decode(probability, network.card.threshold))
     told = summary([take(judged, options["snr"], probability)]) | {"threshold": network.card.threshold}
     criterion = Criterion(snr_threshold=options["snr"])
@@ -78,14 +77,13 @@ def _labelled(path: Path, table: Path, pixel_nm: float | None) -> LabelledMovie:
     from model.commands.networks import pixel_size
     from model.emitters import LabelledMovie
     from model.experimental import label
+    from model.inspection import matching_rows
     from model.movies import open_movie
     from model.tables import read_table
 
     with open_movie(path) as movie:
         frames, edge_nm = movie.read(), pixel_size(path, pixel_nm, movie.pixel_nm)
-    from model.camera import CAMERAS
-
-    return LabelledMovie(frames, label(frames, read_table(table), edge_nm, CAMERAS["emccd"]), edge_nm)
+    return LabelledMovie(frames, label(frames, matching_rows(frames, read_table(table), edge_nm), edge_nm), edge_nm)
 
 
 def _on_the_test_set(network: Network, out: Path) -> tuple[dict[str, Any], Sequence[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.commands.messages import refuse
+from model.commands.messages import network_option, refusals, results_option
 from model.commands.networks import load, pixel_size
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("movie", type=click.Path(path_type=Path))
-@click.option("--model", "reference", help="A .keras file, models:/NAME@ALIAS or runs:/ID; none: the one that ships.")
-@click.option("--out", default="predictions", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@network_option
+@results_option("predictions")
 @click.option("--pixel-nm", type=click.FloatRange(20, 500), help="Edge of a pixel where the file does not say, nm.")
 @click.option("--sigma-px", type=click.FloatRange(0.5, 3), help="Width of the point spread function; none: fitted.")
 @click.option("--baseline", default=100.0, show_default=True, type=float, help="Counts of a dark pixel.")
@@ -44,17 +44,14 @@ def fit(movie: Path, reference: str | None, out: Path, as_json: bool, **options:
       model fit movie.tif --pixel-nm 100
       model fit movie.tif --photons-per-count 0.79 --excess 1 --read-noise 1.6 --sigma-px 1.2
     """
-    from model.errors import InputError
-
-    try:
+    with refusals(as_json):
         told = _fit(movie, reference, out, options)
-    except InputError as error:
-        refuse(str(error), as_json)
     sentence = "{movie}: {localisations:,} emitters fitted, point spread function {sigma_px:.3f} px wide, uncertainty "
     click.echo(json.dumps(told) if as_json else (sentence + "{uncertainty_nm:.1f} nm in the median").format(**told))
 
 
 def _fit(path: Path, reference: str | None, out: Path, options: dict[str, Any]) -> dict[str, Any]:
+    from model.files import make_folder
     from model.fitting.files import fit_file
     from model.movies import open_movie
     from model.prediction.outputs import Paths, stem_of
@@ -62,7 +59,7 @@ def _fit(path: Path, reference: str | None, out: Path, options: dict[str, Any]) 
     from model.prediction.streaming import Task, predict_file
 
     network = load(reference)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     camera = _camera(options)
     with open_movie(path) as movie:
         pixel_nm = pixel_size(path, options["pixel_nm"], movie.pixel_nm)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from model.commands.messages import as_json_option, listing, refuse
+from model.commands.messages import as_json_option, listing, refusals
 
 
 @click.command()
@@ -27,10 +27,7 @@ def inspect(file: Path, as_json: bool) -> None:
       model inspect localisations.csv --json
     """
     from model.contents import contents_of
-    from model.errors import InputError
 
-    try:
+    with refusals(as_json):
         told: dict[str, Any] = contents_of(file)
-    except (InputError, OSError) as error:
-        refuse(str(error), as_json)
     click.echo(json.dumps(told) if as_json else listing(told))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from model.commands.messages import as_json_option, listing, refuse
+from model.commands.messages import as_json_option, listing, refusals
 from model.commands.networks import pixel_size
 
 if TYPE_CHECKING:
@@ -37,14 +37,10 @@ def match(
       model match movie.tif --pixel-nm 107 --camera scmos --out mine.yaml
       model match movie.tif --out mine.json && model simulate like_mine.tif --config mine.json
     """
-    from model.errors import InputError
-
-    try:
+    with refusals(as_json):
         found = _match(movie, camera, pixel_nm)
         if out is not None:
             _write(out, movie, found)
-    except (InputError, OSError) as error:
-        refuse(str(error), as_json)
     told: dict[str, Any] = {name: _short(value) for name, value in found._asdict().items()}
     click.echo(json.dumps(told) if as_json else listing(told))
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 import click
+
+from model.errors import InputError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 INPUT_REFUSED = 2
 """Exit code where the input cannot be used."""
@@ -15,13 +22,37 @@ pixel_nm_option = click.option(
     "--pixel-nm", default=100.0, show_default=True, type=click.FloatRange(20, 500), help="Edge of a pixel, nm."
 )
 
+network_option = click.option(
+    "--model", "reference", help="A .keras file, models:/NAME@ALIAS or runs:/ID; none: the one that ships."
+)
+
+
+def results_option(default: str) -> Callable[[Command], Command]:
+    """The folder into which a command writes; whether it can be one is told in a line, see `refusals`."""
+    return click.option("--out", default=default, show_default=True, type=click.Path(path_type=Path), help="Folder.")
+
+
+@contextmanager
+def refusals(as_json: bool = False) -> Iterator[None]:
+    """End with a sentence where input cannot be used, or a file can be neither read nor written."""
+    try:
+        yield
+    except (InputError, OSError) as error:
+        refuse(str(error), as_json)
+
 
 def refuse(sentence: str, as_json: bool) -> NoReturn:
     """End with a sentence on stderr, and as an object on stdout where JSON was asked for."""
-    if as_json:
-        click.echo(json.dumps({"error": sentence}))
-    click.echo(f"Error: {sentence}", err=True)
+    complain(sentence, {}, as_json)
     raise SystemExit(INPUT_REFUSED)
+
+
+def complain(sentence: str, about: dict[str, Any], as_json: bool) -> None:
+    """Say in one line what cannot be used; with JSON also as an object, in which `about` stands before it."""
+    line = " ".join(sentence.splitlines())
+    if as_json:
+        click.echo(json.dumps({**about, "error": line}))
+    click.echo(f"Error: {line}", err=True)
 
 
 def listing(values: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.commands.messages import INPUT_REFUSED, refuse
+from model.commands.messages import INPUT_REFUSED, complain, network_option, refusals, results_option
 from model.commands.networks import load, pixel_size
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("movies", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MOVIE…")
-@click.option("--model", "reference", help="A .keras file, models:/NAME@ALIAS or runs:/ID; none: the one that ships.")
-@click.option("--out", default="predictions", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@network_option
+@results_option("predictions")
 @click.option("--pixel-nm", type=click.FloatRange(20, 500), help="Edge of a pixel where the file does not say, nm.")
 @click.option("--threshold", type=click.FloatRange(0.01, 1), help="τ of the decoder instead of the network's own.")
 @click.option(
@@ -54,23 +54,24 @@ def predict(movies: tuple[Path, ...], reference: str | None, out: Path, as_json:
       model predict *.tif --model models:/wolf@champion --out results
     """
     from model.errors import InputError
+    from model.files import make_folder
     from model.prediction.outputs import Paths
     from model.prediction.photons import Scale
 
     scale = Scale(options["photons_per_count"], options["sigma_px"])
-    try:
+    with refusals(as_json):
         network = load(reference, options.pop("threshold"))
         stems = _stems(movies)
-    except InputError as error:
-        refuse(str(error), as_json)
-    out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     refused = 0
     for stem, path in stems.items():
         try:
             told = predict_movie(network, path, Paths.of(out, stem), options["pixel_nm"], scale)
-        except InputError as error:
-            refused, told = refused + 1, {"movie": str(path), "error": str(error)}
-        click.echo(json.dumps(told) if as_json else _sentence(told), err="error" in told and not as_json)
+        except (InputError, OSError) as error:
+            refused += 1
+            complain(str(error), {"movie": str(path)}, as_json)
+        else:
+            click.echo(json.dumps(told) if as_json else _sentence(told))
     if refused:
         raise SystemExit(INPUT_REFUSED)
 
@@ -125,8 +126,6 @@ def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _sentence(told: dict[str, Any]) -> str:
-    if "error" in told:
-        return f"Error: {told['error']}"
     found = f"{told['movie']}: {told['localisations']:,} localisations in {told['frames']:,} frames"
     domain = told["domain"]
     if domain is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.commands.hyperparameters import config_file, config_of, settings
-from model.commands.messages import as_json_option, listing, refuse
+from model.commands.messages import as_json_option, listing, refusals, refuse
 
 if TYPE_CHECKING:
     from model.config import Scalar, TrainConfig
@@ -48,14 +48,10 @@ def simulate(out: Path, as_json: bool, **asked: Any) -> None:
       model simulate deep.tif --set simulation.psf=astigmatic --set simulation.z_range_nm=750
       model match movie.tif --out mine.json && model simulate like_mine.tif --config mine.json
     """
-    from model.errors import InputError
-
     if out.suffix not in {".tif", ".tiff"}:
         refuse(f"{out} does not end with .tif, which is what a movie is written as; name it so", as_json)
-    try:
+    with refusals(as_json):
         made = _simulate(out, asked)
-    except (InputError, OSError) as error:
-        refuse(str(error), as_json)
     click.echo(json.dumps(made) if as_json else listing(made))
 
 

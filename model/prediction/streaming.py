@@ -94,8 +94,9 @@ def _journal(network: Network, task: Task) -> Journal:
     kept = read_journal(task.paths.journal, identity)
     if kept is not None and _outputs_exist(task.paths):
         return kept
-    intensities = measure(task.movie, network.card.low_percentile, network.card.high_percentile)
-    return Journal(identity, task.movie.shape[0], *intensities)
+    card, movie = network.card, task.movie
+    intensities = measure(movie, card.low_percentile, card.high_percentile, str(movie.path))
+    return Journal(identity, movie.shape[0], *intensities)
 
 
 def _outputs_exist(paths: Paths) -> bool:

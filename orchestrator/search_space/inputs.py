@@ -36,6 +36,8 @@ class Demand(NamedTuple):
     binning: str = "none"
     gap_frames: int = 0
     """Least distance between frames that are summed; 0 where none are."""
+    percentiles: tuple[float, float] = (20.0, 99.0)
+    """Of the movie's pixels, what becomes −1 and +1."""
 
 
 Check = Callable[[Demand, int], str]
@@ -64,6 +66,7 @@ def check(demand: Demand, frames: int) -> str:
     }
     if demand.binning != "none":
         options |= {"--binning": demand.binning, "--gap-frames": demand.gap_frames}
+    options |= dict(zip(("--low-percentile", "--high-percentile"), demand.percentiles, strict=True))
     words = (str(word) for option in options.items() for word in option)
     command = [sys.executable, "-m", "model", "check", *words, "--json"]
     # In the folder of our own `model`, whatever stands in the user's.
@@ -80,8 +83,9 @@ def digests(configs: Iterable[TrainConfig], check: Check = check) -> dict[InputF
     for config in configs:
         if files := files_of(config):
             data = config.data
-            binned = (data.binning, data.bin_gap_frames) if data.binning != "none" else ()
-            demand = Demand(files, data.pixel_nm, data.validation_fraction, *binned)
+            percentiles = (data.low_percentile, data.high_percentile)
+            gap = data.bin_gap_frames if data.binning != "none" else 0
+            demand = Demand(files, data.pixel_nm, data.validation_fraction, data.binning, gap, percentiles)
             frames[demand] = max(frames.get(demand, 0), config.model.frames)
     return {demand.files: check(demand, most) for demand, most in frames.items()}
 

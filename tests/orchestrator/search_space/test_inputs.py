@@ -48,7 +48,7 @@ def test_the_check_hands_all_options_on_and_takes_the_digest(tmp_path: Path, mon
     assert check(Demand(FILES, 133.0, 0.25), 5) == "abc"
     assert (tmp_path / "asked").read_text().strip() == (
         "-m model check --movie /data/movie.tif --table /data/table.csv --pixel-nm 133.0 --frames 5"
-        " --validation-fraction 0.25 --json"
+        " --validation-fraction 0.25 --low-percentile 20.0 --high-percentile 99.0 --json"
     )
 
 
@@ -59,7 +59,7 @@ def test_how_frames_are_summed_is_part_of_what_is_asked(tmp_path: Path, monkeypa
     digests(configs, lambda demand, frames: asked.append(demand) or "sha")
     assert asked == [Demand(FILES, 100.0, 0.2), Demand(FILES, 100.0, 0.2, "bin5", 7)]
     check(asked[1], 3)
-    assert "--binning bin5 --gap-frames 7 --json" in (tmp_path / "asked").read_text()
+    assert "--binning bin5 --gap-frames 7" in (tmp_path / "asked").read_text()
 
 
 def test_what_the_check_refuses_is_an_input_error_in_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
