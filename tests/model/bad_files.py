@@ -135,7 +135,7 @@ MOVIES = [
     Bad("alone.dax", _dax(None), r"alone\.inf.* missing"),
     Bad("silent.dax", _dax("nothing\n"), r"\.inf does not tell"),
     Bad("garbage.dax", _dax(GARBAGE), r"\.inf does not tell"),
-    Bad("zero.dax", _dax("frame dimensions = 0 x 40\nnumber of frames = 12\n"), "bytes"),
+    Bad("zero.dax", _dax("frame dimensions = 0 x 40\nnumber of frames = 12\n"), "at least 1"),
     Bad("short.dax", _dax("frame dimensions = 40 x 40\nnumber of frames = 13\n"), "bytes"),
     Bad("alone.raw", _raw(None), r"alone\.yaml.* missing"),
     Bad("garbage.raw", _raw(GARBAGE), "YAML|description"),
