@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import keras
 
 import model.build  # noqa: F401  registers what a saved network is made of
+from model.config import CLASSES
 from model.domain import Domain
 from model.errors import InputError
 from model.prediction.windows import Reading
@@ -75,27 +76,44 @@ def load_network(path: str | Path) -> tuple[keras.Model, Card]:
         InputError: there is no such file, it is no network, or it has no card.
     """
     file = Path(path)
+    network = read_network(file)
+    with zipfile.ZipFile(file) as archive:
+        content = archive.read(MEMBER) if MEMBER in archive.namelist() else None
+    return network, _card(file, content)
+
+
+def read_network(file: Path) -> keras.Model:
+    """The network in a `.keras` file, whether it has a card or not.
+
+    Raises:
+        InputError: there is no such file, or it holds something else than a network from movies to emitter counts.
+    """
     if not file.is_file():
         raise InputError(f"there is no network {file}; give a .keras file, models:/NAME@ALIAS or runs:/ID")
     try:
-        with zipfile.ZipFile(file) as archive:
-            text = archive.read(MEMBER).decode() if MEMBER in archive.namelist() else None
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is no archive of Keras")
         network = keras.saving.load_model(file, compile=False)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # what a foreign archive may hold has no end
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{file} cannot be read as a network ({said}); give a .keras file of this project") from error
+    shapes = [tuple(getattr(network, name, ())) for name in ("input_shape", "output_shape")]
+    if [(len(shape), shape[-1:]) for shape in shapes] != [(5, (1,)), (5, (CLASSES,))]:
         raise InputError(
-            f"{file} cannot be read as a network ({str(error).splitlines()[0]}); give a .keras file of this project"
-        ) from error
-    return network, _card(file, text)
+            f"{file} holds another network, from {shapes[0]} to {shapes[1]}; expected one from (B, T, Y, X, 1) to "
+            f"(B, T, Y, X, {CLASSES}): give a .keras file of this project"
+        )
+    return network
 
 
-def _card(file: Path, text: str | None) -> Card:
-    if text is None:
+def _card(file: Path, content: bytes | None) -> Card:
+    if content is None:
         raise InputError(
             f"{file} has no {MEMBER}, which says how it reads movies and where its threshold lies; "
             "take a network that this version has trained"
         )
     try:
-        return Card.of_json(text)
+        return Card.of_json(content.decode())
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{file}: its {MEMBER} cannot be understood ({error}); it belongs to another version"

@@ -138,8 +138,8 @@ def _products(one: Floats, other: Floats) -> Floats:
     """For each shift, and then for consecutive frames: the sum of products and their number, flat."""
     sums = []
     for down, right in _SHIFTS:
-        a = one[:, : one.shape[1] - down, : one.shape[2] - right]
-        sums += [(a * other[:, down:, right:]).sum(), a.size]
+        b = other[:, down:, right:]
+        sums += [(one[:, : b.shape[1], : b.shape[2]] * b).sum(), b.size]
     return np.array([*sums, (one[:-1] * other[1:]).sum(), one[:-1].size])
 
 

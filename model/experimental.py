@@ -72,7 +72,7 @@ def load_experimental(data: DataConfig, camera: Camera = CAMERAS["emccd"]) -> tu
             the movie is too short, saturated, or corrected for drift where it shall be binned.
     """
     whole = _acquisition(data, camera)
-    split = split_frame(whole.table.frame, len(whole.frames), data.validation_fraction)
+    split = split_frame(whole.table.frame, len(whole.frames), data.validation_fraction, f"the movie {data.movie}")
     training, validation = whole.block(0, split), whole.block(split, len(whole.frames))
     for part, name in ((training, "training"), (validation, "validation")):
         measure(part.frames, data.low_percentile, data.high_percentile, f"the {name} part of {data.movie}")

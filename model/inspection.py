@@ -82,7 +82,7 @@ def check_inputs(movie: str | Path, table: str | Path, pixel_nm: float, use: Use
         measure(opened, use.low_percentile, use.high_percentile, str(opened.path))
         inside = matching_rows(opened, localised, pixel_nm).frame
         if use.validation_fraction is not None:
-            split = split_frame(inside, opened.shape[0], use.validation_fraction)
+            split = split_frame(inside, opened.shape[0], use.validation_fraction, f"the movie {movie}")
             for part in (split, opened.shape[0] - split):
                 dense_length(part, use.sums, use.gap_frames)
         notes = tuple(_notes(opened, localised, len(inside), pixel_nm))
@@ -119,24 +119,25 @@ def matching_rows(stack: Stack, table: Table, pixel_nm: float) -> Table:
     return inside
 
 
-def split_frame(labelled: NDArray[np.int64], frames: int, validation_fraction: float) -> int:
+def split_frame(labelled: NDArray[np.int64], frames: int, validation_fraction: float, name: str = "the movie") -> int:
     """First frame of the validation part, the last `validation_fraction` of a movie; at least one frame each.
 
     Args:
         labelled: frames of the localisations within the movie, (N,).
         frames: length of the movie, T.
         validation_fraction: share of the frames that is kept for validation.
+        name: what an error calls the movie.
 
     Raises:
         InputError: the movie has a single frame, or one of the parts has no localisation.
     """
     if frames < 2:
-        raise InputError("the movie has 1 frame; at least 2 are needed, one to train on and one to validate")
+        raise InputError(f"{name} has 1 frame; at least 2 are needed, one to train on and one to validate")
     split = frames - min(max(round(frames * validation_fraction), 1), frames - 1)
     for part, held in (("training", labelled < split), ("validation", labelled >= split)):
         if not held.any():
             raise InputError(
-                f"the {part} part of the movie (split at frame {split} of {frames}) has no localisation; "
+                f"the {part} part of {name} (split at frame {split} of {frames}) has no localisation; "
                 "change data.validation_fraction or give a longer table"
             )
     return split

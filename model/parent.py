@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-import model.build  # noqa: F401  registers what a saved network is made of
+from model.card import read_network
 from model.errors import InputError
 
 
@@ -19,11 +19,9 @@ def adopt(network: keras.Model, parent: Path) -> None:
         InputError: the file cannot be read, or holds a network of another shape.
     """
     try:
-        weights = keras.saving.load_model(parent, compile=False).get_weights()
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"training.init_from: {parent} cannot be read as a network ({error}); give a .keras file of this project"
-        ) from error
+        weights = read_network(parent).get_weights()
+    except InputError as error:
+        raise InputError(f"training.init_from: {error}") from error
     found, expected = ([weight.shape for weight in each] for each in (weights, network.get_weights()))
     if found != expected:
         raise InputError(

@@ -61,11 +61,13 @@ def train(out: Path, file: Path | None, given: tuple[str, ...]) -> None:
 
 def _train(out: Path, config: TrainConfig) -> Trained:
     from model.checkpoint import Checkpoints
+    from model.registry import find_network
     from model.training import Listener, train
 
     history = _History(out / "epochs.csv", config.training.epochs)
     listener = Listener(history.began, lambda _epoch, _pace: None, history.epoch_ended)
-    return train(config, Checkpoints(out / "checkpoints", "run", "model-train"), _until_interrupted(), listener)
+    checkpoints = Checkpoints(out / "checkpoints", "run", "model-train")
+    return train(config, checkpoints, _until_interrupted(), listener, find_network)
 
 
 def _write(out: Path, config: TrainConfig, trained: Trained) -> None:

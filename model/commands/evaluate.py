@@ -15,6 +15,7 @@ from model.commands.networks import load
 if TYPE_CHECKING:
     from model.benchmark.runs import CellResult
     from model.emitters import LabelledMovie
+    from model.localisations import Table
     from model.prediction.streaming import Network
 
 
@@ -63,27 +64,29 @@ def _on_a_movie(
     from model.figures import draw_overlay, typical_frame
     from model.scoring.report import RADII_NM, summary, take
     from model.scoring.verdicts import Criterion, Judged
+    from model.tables import read_table
 
-    labelled = _labelled(movie, table, options["pixel_nm"])
+    truth = read_table(table)
+    labelled = _labelled(movie, truth, options["pixel_nm"])
     probability = probability_map(network, labelled, str(movie))
     judged = Judged(labelled, decode(probability, network.card.threshold))
     told = summary([take(judged, options["snr"], probability)]) | {"threshold": network.card.threshold}
+    told["truths_outside_the_movie"] = len(truth.frame) - labelled.emitters.rows
     criterion = Criterion(snr_threshold=options["snr"])
     draw_overlay(judged, typical_frame(labelled), RADII_NM[0], criterion, out / "overlay.png")
     return told, list(score_lines(told))
 
 
-def _labelled(path: Path, table: Path, pixel_nm: float | None) -> LabelledMovie:
+def _labelled(path: Path, truth: Table, pixel_nm: float | None) -> LabelledMovie:
     from model.commands.networks import pixel_size
     from model.emitters import LabelledMovie
     from model.experimental import label
     from model.inspection import matching_rows
     from model.movies import open_movie
-    from model.tables import read_table
 
     with open_movie(path) as movie:
         frames, edge_nm = movie.read(), pixel_size(path, pixel_nm, movie.pixel_nm)
-    return LabelledMovie(frames, label(frames, matching_rows(frames, read_table(table), edge_nm), edge_nm), edge_nm)
+    return LabelledMovie(frames, label(frames, matching_rows(frames, truth, edge_nm), edge_nm), edge_nm)
 
 
 def _on_the_test_set(network: Network, out: Path) -> tuple[dict[str, Any], Sequence[str]]:

@@ -51,6 +51,9 @@ def fit(movie: Path, reference: str | None, out: Path, as_json: bool, **options:
 
 
 def _fit(path: Path, reference: str | None, out: Path, options: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    from model.errors import InputError
     from model.files import make_folder
     from model.fitting.files import fit_file
     from model.movies import open_movie
@@ -65,7 +68,13 @@ def _fit(path: Path, reference: str | None, out: Path, options: dict[str, Any]) 
         pixel_nm = pixel_size(path, options["pixel_nm"], movie.pixel_nm)
         task = Task(movie, Paths.of(out, stem_of(path)), pixel_nm, Scale(camera.photons_per_count))
         predict_file(network, task, lambda done, frames: None)
-        return {"movie": str(path)} | fit_file(task, network.card, camera, options["sigma_px"])
+        try:
+            return {"movie": str(path)} | fit_file(task, network.card, camera, options["sigma_px"])
+        except np.linalg.LinAlgError as error:
+            raise InputError(
+                f"{path}: its light is beyond what can be fitted ({error}); give what its counts mean in photons with "
+                "--photons-per-count and --baseline"
+            ) from error
 
 
 def _camera(options: dict[str, Any]) -> Camera:

@@ -23,7 +23,9 @@ pixel_nm_option = click.option(
 )
 
 network_option = click.option(
-    "--model", "reference", help="A .keras file, models:/NAME@ALIAS or runs:/ID; none: the one that ships."
+    "--model",
+    "reference",
+    help="A .keras file, models:/NAME@ALIAS (or /VERSION) or runs:/ID; none: the one that ships.",
 )
 
 

@@ -14,10 +14,13 @@ from model.microscope.brightness import brightness
 from model.microscope.noise import camera_noise
 from model.microscope.width import spot_sigma_px
 from model.movies import Movie
+from model.normalisation import measure
 
 LEAST_FRAMES, LEAST_PX = 10, 32
 MOST_FRAMES, MOST_PX = 200, 192
 """Of a larger movie the middle is looked at."""
+DARK_AND_BRIGHT = (20.0, 99.0)
+"""Percentiles that differ in a movie that shows something; at the upper one it is not saturated."""
 
 
 class Match(NamedTuple):
@@ -51,9 +54,12 @@ def match_movie(movie: Movie, pixel_nm: float, camera: Literal["auto", "emccd", 
         InputError: the movie is too short or small, holds no raw frames, or no spots that blink.
     """
     frames = _middle(movie)
-    noise = camera_noise(frames, camera)
-    sigma_px = spot_sigma_px(frames)
-    found = brightness(frames, sigma_px, noise)
+    try:
+        noise = camera_noise(frames, camera)
+        sigma_px = spot_sigma_px(frames)
+        found = brightness(frames, sigma_px, noise)
+    except InputError as error:
+        raise InputError(f"{movie.path}: {error}") from error
     efficiency = CAMERAS[noise.camera].quantum_efficiency
     return Match(
         camera=noise.camera,
@@ -113,12 +119,9 @@ def _middle(movie: Movie) -> np.ndarray[tuple[int, int, int], np.dtype[np.float6
         max(size - most, 0) // 2 for size, most in zip(movie.shape, (MOST_FRAMES, MOST_PX, MOST_PX), strict=True)
     )
     frames = movie.read(first, min(first + MOST_FRAMES, length))
-    seen = frames[:, top : top + MOST_PX, left : left + MOST_PX].astype(np.float64)
-    if not np.isfinite(seen).all():
-        raise InputError(f"{movie.path}: it holds pixels that are NaN or infinite; give raw camera frames")
-    if np.ptp(seen) == 0:
-        raise InputError(f"{movie.path}: it is constant, every pixel is {seen.flat[0]:g}; give raw camera frames")
-    return seen
+    seen = frames[:, top : top + MOST_PX, left : left + MOST_PX]
+    measure(seen, *DARK_AND_BRIGHT, str(movie.path))
+    return seen.astype(np.float64)
 
 
 def _rounded(value: float, low: float, high: float) -> float:
