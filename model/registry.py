@@ -47,14 +47,21 @@ def _champion() -> Path:
 
 
 def _download(reference: str) -> Path:
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        raise InputError(
+            f"{reference} is a name of MLflow's, but MLFLOW_TRACKING_URI is not set; set it to the server's address, "
+            "such as http://127.0.0.1:5000"
+        )
     import mlflow
 
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     try:
         folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=_artifact(reference)))
     except Exception as error:
+        known = getattr(error, "error_code", "") in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+        what = f"MLflow has no {reference}" if known else f"{reference} cannot be fetched from MLflow"
         raise InputError(
-            f"MLflow has no {reference} ({str(error).splitlines()[0]}); "
+            f"{what} ({str(error).splitlines()[0]}); "
             "check the name, and that MLFLOW_TRACKING_URI points to the server that has it"
         ) from error
     found = [folder] if folder.is_file() else sorted(folder.rglob("*.keras"))

@@ -23,6 +23,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from model.checkpoint import EpochRecord
 from model.config import RUNS, flatten
+from model.errors import InputError
 from worker.failures import TrackingError
 from worker.spec import TAG_RUN_ID, TAG_SWEEP, TAG_TOKEN, RunSpec
 
@@ -97,13 +98,24 @@ class Tracker:
             raise TrackingError(f"MLflow at {self._url} did not take the results: {self._failed}")
 
     def parent(self, source: str) -> Path:
-        """The network file that `training.init_from` names: a path, or `runs:/ID` for the model of an MLflow run."""
+        """The network file that `training.init_from` names: a path, or `runs:/ID` for the model of an MLflow run.
+
+        Raises:
+            InputError: the server knows no such run.
+            TrackingError: it cannot be asked, or the run has no network.
+        """
         if not source.startswith(RUNS):
             return Path(source)
         os.environ |= _CLIENT
-        found = mlflow.artifacts.download_artifacts(
-            run_id=source.removeprefix(RUNS), artifact_path=MODEL_FILE, tracking_uri=self._url
-        )
+        run_id = source.removeprefix(RUNS)
+        try:
+            found = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=MODEL_FILE, tracking_uri=self._url)
+        except mlflow.MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                raise InputError(
+                    f"training.init_from: MLflow at {self._url} has no run {run_id}; check the id"
+                ) from error
+            raise TrackingError(f"training.init_from: {source} cannot be fetched from {self._url}: {error}") from error
         return Path(found)
 
     def _loop(self) -> None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import mlflow
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from model.card import Card, write_card
+from model.card import Card, load_network, write_card
 from model.cli import main
 from model.config import ModelConfig
+from model.errors import InputError
 from model.movies import write_movie
 from model.prediction.windows import Reading
-from model.registry import MODEL_ARTIFACT, find_network
+from model.registry import find_network
 from model.unet import build_unet
 from orchestrator.experiment import Experiments
 from tests.model.bad_files import NOISE
+from tests.samples import run_spec
+from worker.failures import TrackingError
+from worker.tracking import Tracker
 
 SMALL = {"model.depth": 1, "model.base_filters": 2, "model.convolutions_per_block": 1}
 SHORT = {
@@ -91,35 +97,58 @@ def test_a_movie_is_predicted_by_the_champion_of_a_registry(registered: Register
         "runs:/{run}/nothing",
     ],
 )
-@pytest.mark.parametrize("command", ["predict", "train"])
 def test_a_name_that_the_server_does_not_know_is_one_line(
-    registered: Registered, tmp_path: Path, command: str, reference: str
+    registered: Registered, tmp_path: Path, reference: str
 ) -> None:
     name = reference.format(run=registered.run)
     write_movie(tmp_path / "a.tif", NOISE, 100.0)
-    words = {
-        "predict": [tmp_path / "a.tif", "--model", name, "--out", tmp_path / "out"],
-        "train": ["--out", tmp_path / "out", *settings({**SMALL, **SHORT, "training.init_from": name})],
-    }
-    done = call(command, *words[command])
-    assert done.exit_code == 2, done.output
-    assert done.stderr.startswith("Error: ")
-    assert done.stderr.count("\n") == 1
-    assert name in done.stderr
+    done = call("predict", tmp_path / "a.tif", "--model", name, "--out", tmp_path / "out")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
+    assert re.match(f"Error: (MLflow has no )?{re.escape(name)} ", done.stderr)
+
+
+def test_an_unknown_parent_is_one_line(tmp_path: Path) -> None:
+    done = call("train", "--out", tmp_path, *settings({**SMALL, **SHORT, "training.init_from": "runs:/0af3"}))
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
+    assert "MLflow has no runs:/0af3" in done.stderr
 
 
 def test_a_training_begins_with_the_weights_of_an_mlflow_run(registered: Registered, tmp_path: Path) -> None:
     asked = {**SMALL, **SHORT, "training.init_from": f"runs:/{registered.run}", "optimizer.learning_rate": 1e-9}
     done = call("train", "--out", tmp_path / "out", *settings(asked))
     assert done.exit_code == 0, done.output
+    *ours, _, _ = load_network(tmp_path / "out/model.keras")[0].get_weights()  # calibration changes the last layer
+    *theirs, _, _ = load_network(registered.file)[0].get_weights()
+    for mine, inherited in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, inherited, atol=1e-7)
+
+
+def test_a_worker_tells_an_unknown_parent_from_a_server_that_is_away(
+    registered: Registered, experiments: Experiments
+) -> None:
+    def tracker(url: str) -> Tracker:
+        return Tracker(url, run_spec("r"), "token", lambda: None)
+
+    found = tracker(experiments.url).parent(f"runs:/{registered.run}")
+    assert found.read_bytes() == registered.file.read_bytes()
+    with pytest.raises(InputError, match="has no run 0af3; check the id"):
+        tracker(experiments.url).parent("runs:/0af3")
+    with pytest.raises(TrackingError, match="cannot be fetched"):
+        tracker("http://127.0.0.1:9").parent(f"runs:/{registered.run}")
 
 
 def test_a_server_that_is_away_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     write_movie(tmp_path / "a.tif", NOISE, 100.0)
     done = call("predict", tmp_path / "a.tif", "--model", "models:/wolf@champion", "--out", tmp_path / "out")
-    assert done.exit_code == 2
-    assert done.stderr.count("\n") == 1
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "models:/wolf@champion cannot be fetched from MLflow" in done.stderr
+
+
+def test_without_a_server_its_address_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(InputError, match="MLFLOW_TRACKING_URI is not set"):
+        find_network("runs:/0af3")
 
 
 def settings(values: dict[str, object]) -> list[str]:
