@@ -32,6 +32,8 @@ def contents_of(path: Path) -> dict[str, Any]:
 def _of_movie(movie: Movie) -> dict[str, Any]:
     try:
         values = percentiles(movie, RANKS)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{movie.path}: {error}; replace them or leave those frames out") from error
     frames, height, width = movie.shape

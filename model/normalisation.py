@@ -39,6 +39,8 @@ def measure(stack: Stack, low_percentile: float, high_percentile: float, name: s
         raise InputError(f"{name} has no pixels; at least one frame is needed to measure its intensities")
     try:
         low, high = percentiles(stack, (low_percentile, high_percentile))
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{name} cannot be scaled, {error}; replace them or leave those frames out") from error
     if low >= high:
