@@ -54,7 +54,8 @@ class FolderFrames:
             if (frames.shape, frames.dtype) != (expected, self.dtype):
                 raise InputError(
                     f"{file}: it is {frames.shape} of {frames.dtype}, but the first file of its folder, "
-                    f"{self.files[0].name}, is {expected} of {self.dtype}; keep the frames of one movie alone in a folder"
+                    f"{self.files[0].name}, is {expected} of {self.dtype}; keep the frames of one movie alone in a "
+                    "folder"
                 )
             return frames.decode(0, self._each)
         finally:

@@ -45,18 +45,17 @@ def evaluate(movie: Path | None, table: Path | None, reference: str | None, out:
     with refusals(as_json):
         if (movie is None) != (table is None):
             raise InputError("give both a movie and the table of its true emitters, or neither for the test set")
-        network = load(reference)
         make_folder(out)
         if movie is None or table is None:
-            told, lines = _on_the_test_set(network, out)
+            told, lines = _on_the_test_set(load(reference), out)
         else:
-            told, lines = _on_a_movie(network, movie, table, out, options)
+            told, lines = _on_a_movie(reference, movie, table, out, options)
         (out / "scores.json").write_text(json.dumps(told, indent=1), "utf-8")
     click.echo(json.dumps(told) if as_json else "\n".join(lines))
 
 
 def _on_a_movie(
-    network: Network, movie: Path, table: Path, out: Path, options: dict[str, Any]
+    reference: str | None, movie: Path, table: Path, out: Path, options: dict[str, Any]
 ) -> tuple[dict[str, Any], Sequence[str]]:
     from model.benchmark.methods import probability_map
     from model.benchmark.tables import score_lines
@@ -68,6 +67,7 @@ def _on_a_movie(
 
     truth = read_table(table)
     labelled = _labelled(movie, truth, options["pixel_nm"])
+    network = load(reference)
     probability = probability_map(network, labelled, str(movie))
     judged = Judged(labelled, decode(probability, network.card.threshold))
     told = summary([take(judged, options["snr"], probability)]) | {"threshold": network.card.threshold}

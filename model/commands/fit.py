@@ -61,11 +61,11 @@ def _fit(path: Path, reference: str | None, out: Path, options: dict[str, Any]) 
     from model.prediction.photons import Scale
     from model.prediction.streaming import Task, predict_file
 
-    network = load(reference)
-    make_folder(out)
     camera = _camera(options)
     with open_movie(path) as movie:
         pixel_nm = pixel_size(path, options["pixel_nm"], movie.pixel_nm)
+        network = load(reference)
+        make_folder(out)
         task = Task(movie, Paths.of(out, stem_of(path)), pixel_nm, Scale(camera.photons_per_count))
         predict_file(network, task, lambda done, frames: None)
         try:
