@@ -79,12 +79,13 @@ def check_inputs(movie: str | Path, table: str | Path, pixel_nm: float, use: Use
     with open_movie(movie) as opened:
         _decodes(opened, use.frames)
         localised = read_table(table)
-        measure(opened, use.low_percentile, use.high_percentile, str(opened.path))
-        inside = matching_rows(opened, localised, pixel_nm).frame
+        inside = rows_inside(localised, opened.shape, pixel_nm).frame
         if use.validation_fraction is not None:
             split = split_frame(inside, opened.shape[0], use.validation_fraction, f"the movie {movie}")
             for part in (split, opened.shape[0] - split):
                 dense_length(part, use.sums, use.gap_frames)
+        measure(opened, use.low_percentile, use.high_percentile, str(opened.path))
+        matching_rows(opened, localised, pixel_nm)
         notes = tuple(_notes(opened, localised, len(inside), pixel_nm))
     return InputCheck(_digest(movie, table), *opened.shape, len(localised.frame), len(inside), notes)
 

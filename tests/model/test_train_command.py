@@ -88,7 +88,7 @@ def test_an_interrupted_training_goes_on_at_its_step(tmp_path: Path, file: Path)
 )
 def test_a_hyperparameter_that_cannot_be_is_told_in_a_line(tmp_path: Path, words: list[str], complaint: str) -> None:
     done = call(tmp_path / "out", *words)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert complaint in done.output
     assert not (tmp_path / "out").exists()
 
@@ -97,7 +97,7 @@ def test_a_hyperparameter_that_cannot_be_is_told_in_a_line(tmp_path: Path, words
 def test_a_file_without_hyperparameters_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
     (tmp_path / "x.json").write_text(text)
     done = call(tmp_path / "out", "--config", str(tmp_path / "x.json"))
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert complaint in done.output
 
 
@@ -105,5 +105,5 @@ def test_a_folder_is_not_used_for_two_trainings(tmp_path: Path, file: Path) -> N
     (tmp_path / "out").mkdir()
     (tmp_path / "out/config.json").write_text("{}")
     done = call(tmp_path / "out", "--config", str(file))
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "holds a training with another" in done.output
