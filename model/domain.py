@@ -3,7 +3,8 @@
 `Traits` are numbers of a scaled movie and of the network's answer that need no truth: how its intensities are spread,
 how alike neighbouring pixels and frames are (noise, width and shape of the point spread function, blinking), how dense
 and how sure the answer is, and how much of the image the answer explains: light that its expected counts, blurred, do
-not account for stays behind as structure. The same numbers of simulated movies from the training ranges are stored with
+not account for stays behind as structure. What changes between frames is compared on its own: there, a point spread
+function is not hidden by a background. The same numbers of simulated movies from the training ranges are stored with
 the network. A movie is out of domain if it lies further from those movies than 99 % of them lie from each other.
 
 Sums come first, so that a movie of any length is measured block by block in little memory.
@@ -45,6 +46,10 @@ TRAITS = {
     "reach3": "likeness of pixels 3 px apart",
     "reach4": "likeness of pixels 4 px apart",
     "reach6": "likeness of pixels 6 px apart",
+    "blink2": "likeness 2 px apart of what changes between frames",
+    "blink3": "likeness 3 px apart of what changes between frames",
+    "blink4": "likeness 4 px apart of what changes between frames",
+    "blink6": "likeness 6 px apart of what changes between frames",
     "roundness": "likeness along x against along y",
     "duration": "likeness of consecutive frames",
     "density": "emitters per px found",
@@ -64,7 +69,7 @@ class Sums(NamedTuple):
     """What is added up over the blocks of a movie."""
 
     values: Floats
-    """Pixels, image, image², counts, doubt, crowded counts, light, light², image · light, then pairs of products."""
+    """Pixels, image, image², counts, doubt, crowded counts, light, light², image · light, products, of changes too."""
 
     @classmethod
     def none(cls) -> Sums:
@@ -95,21 +100,22 @@ def add_up(image: NDArray[np.float32], probability: NDArray[np.float32]) -> Sums
         (light**2).sum(),
         (scaled * light).sum(),
     ]
-    return Sums(np.concatenate([heads, *(_products(*pair) for pair in _pairs_of(scaled, light))]))
+    pairs = [_products(*pair) for pair in _pairs_of(scaled, light)]
+    changes = np.diff(scaled, axis=0)
+    return Sums(np.concatenate([heads, *pairs, _neighbours(changes, changes)]))
 
 
 def traits(sums: Sums) -> Floats:
     """The traits of a movie, in the order of `TRAITS`; NaN where it is too short or too small for one."""
     pixels, image, squares, counts, doubt, crowded, light, light2, both = sums.values[:9]
-    own, crossed, lit = sums.values[9:].reshape(3, len(_SHIFTS) + 1, 2)
+    own, crossed, lit = sums.values[9:-_CHANGES].reshape(3, len(_SHIFTS) + 1, 2)
     mean, shine = image / pixels, light / pixels
     variance, light_variance = squares / pixels - mean**2, light2 / pixels - shine**2
     covariance = _mean(own) - mean**2
     slope = (both / pixels - mean * shine) / max(light_variance, _SMALL)
     left = covariance - 2 * slope * (_mean(crossed) - mean * shine) + slope**2 * (_mean(lit) - shine**2)
     along_x, along_y = covariance[1 : len(LAGS)], covariance[len(LAGS) : -1]
-    near = max((along_x[0] + along_y[0]) / 2, LEAST_SIGNAL * variance, _SMALL)
-    reach = (along_x[1:] + along_y[1:]) / 2 / near
+    near, reach = _reach(covariance[:-1])
     explained = (both / pixels - mean * shine) / math.sqrt(max(variance * light_variance, _SMALL**2))
     remains = (left[2 : len(LAGS)] + left[len(LAGS) + 1 : -1]) / 2 / near
     return np.array(
@@ -118,6 +124,7 @@ def traits(sums: Sums) -> Floats:
             math.sqrt(max(variance, 0.0)),
             1 - near / max(variance, _SMALL),
             *reach,
+            *_reach(_mean(sums.values[-_CHANGES:].reshape(-1, 2)))[1],
             (along_x[1] - along_y[1]) / near,
             covariance[-1] / near,
             math.log(max(counts / pixels, 1e-5)),
@@ -130,24 +137,37 @@ def traits(sums: Sums) -> Floats:
     )
 
 
+def _reach(covariance: Floats) -> tuple[float, Floats]:
+    """The covariance with the next pixel, and by how much less that of further ones is; from those at `_SHIFTS`."""
+    along_x, along_y = covariance[1 : len(LAGS)], covariance[len(LAGS) :]
+    near = max((along_x[0] + along_y[0]) / 2, LEAST_SIGNAL * covariance[0], _SMALL)
+    return near, (along_x[1:] + along_y[1:]) / 2 / near
+
+
 def _pairs_of(image: Floats, light: Floats) -> tuple[tuple[Floats, Floats], ...]:
     return (image, image), (image, light), (light, light)
 
 
 def _products(one: Floats, other: Floats) -> Floats:
     """For each shift, and then for consecutive frames: the sum of products and their number, flat."""
-    sums = []
+    return np.array([*_neighbours(one, other), (one[:-1] * other[1:]).sum(), one[:-1].size])
+
+
+def _neighbours(one: Floats, other: Floats) -> list[float]:
+    """For each shift: the sum of products and their number, flat."""
+    sums: list[float] = []
     for down, right in _SHIFTS:
         b = other[:, down:, right:]
         sums += [(one[:, : b.shape[1], : b.shape[2]] * b).sum(), b.size]
-    return np.array([*sums, (one[:-1] * other[1:]).sum(), one[:-1].size])
+    return sums
 
 
 def _mean(products: Floats) -> Floats:
     return np.where(products[:, 1] > 0, products[:, 0] / np.maximum(products[:, 1], 1), np.nan)
 
 
-_LENGTH = 9 + 3 * 2 * (len(_SHIFTS) + 1)
+_CHANGES = 2 * len(_SHIFTS)
+_LENGTH = 9 + 3 * 2 * (len(_SHIFTS) + 1) + _CHANGES
 
 
 class Surprise(NamedTuple):

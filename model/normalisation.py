@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.percentiles import Stack, percentiles
 
+SATURATED_PERCENTILE = 99.0
+"""A stack whose value at this percentile is the most that its pixels can hold is refused, whatever scales it."""
+
 
 class Intensities(NamedTuple):
     """Counts that become −1 and +1."""
@@ -38,7 +41,7 @@ def measure(stack: Stack, low_percentile: float, high_percentile: float, name: s
     if 0 in stack.shape:
         raise InputError(f"{name} has no pixels; at least one frame is needed to measure its intensities")
     try:
-        low, high = percentiles(stack, (low_percentile, high_percentile))
+        low, high, bright = percentiles(stack, (low_percentile, high_percentile, SATURATED_PERCENTILE))
     except InputError:
         raise
     except ValueError as error:
@@ -48,10 +51,11 @@ def measure(stack: Stack, low_percentile: float, high_percentile: float, name: s
             f"{name} is constant: its percentiles {low_percentile:g} and {high_percentile:g} are both {low:g}; "
             "choose a stack with signal, or percentiles further apart"
         )
-    if np.issubdtype(stack.dtype, np.integer) and high >= np.iinfo(stack.dtype).max:
+    if np.issubdtype(stack.dtype, np.integer) and min(high, bright) >= np.iinfo(stack.dtype).max:
+        share = 100 - min(high_percentile, SATURATED_PERCENTILE)
         raise InputError(
-            f"{name} is saturated: at least {100 - high_percentile:g} % of its pixels are at {high:g}, the most "
-            f"that {stack.dtype} can hold; record it with less gain or exposure"
+            f"{name} is saturated: at least {share:g} % of its pixels are at {high:g}, the most that {stack.dtype} can "
+            "hold; record it with less gain or exposure"
         )
     return Intensities(low, high)
 

@@ -110,14 +110,19 @@ def _scene_px(config: TrainConfig) -> int:
 
 def _scenes(config: TrainConfig, index: int) -> list[LabelledMovie]:
     seeds = ([Purpose.SIMULATED, index, config.training.seed, number] for number in range(scenes_in_block(config)))
-    return [_scene(config, np.random.default_rng(seed)) for seed in seeds]
+    size_px = _scene_px(config)
+    return [draw_movie(config, SCENE_FRAMES, size_px, np.random.default_rng(seed)) for seed in seeds]
 
 
-def _scene(config: TrainConfig, rng: np.random.Generator) -> LabelledMovie:
-    """A stack that can be trained on: one whose drawn physics saturates the camera is drawn again."""
+def draw_movie(config: TrainConfig, frames: int, size_px: int, rng: np.random.Generator) -> LabelledMovie:
+    """A simulated movie that a network can be shown: one whose drawn physics saturates the camera is drawn again.
+
+    Raises:
+        InputError: there is none among twenty.
+    """
     for _ in range(_MOST_DRAWS):
         scene = draw_scene(config.simulation, config.data.pixel_nm, rng)
-        movie = simulate_movie(scene, frames=SCENE_FRAMES, size_px=_scene_px(config), rng=rng)
+        movie = simulate_movie(scene, frames=frames, size_px=size_px, rng=rng)
         try:
             _intensities(movie, config)
         except InputError as error:

@@ -24,11 +24,9 @@ from model.domain import LEAST_MOVIES, Domain, measured
 from model.emitters import LabelledMovie
 from model.normalisation import Intensities, measure, normalise
 from model.prediction.windows import Reading, predict
-from model.scene import draw_scene
 from model.scoring.matching import match
 from model.scoring.verdicts import Criterion
-from model.simulator import simulate_movie
-from model.streams import Purpose
+from model.streams import Purpose, draw_movie
 from model.targets import build_targets
 
 Floats = NDArray[np.float64]
@@ -132,9 +130,7 @@ def _movies(config: TrainConfig, movie: LabelledMovie, scenes: int) -> Iterator[
 
 
 def _scene(config: TrainConfig, number: int) -> LabelledMovie:
-    rng = np.random.default_rng([Purpose.VALIDATION, number, 1])
-    scene = draw_scene(config.simulation, config.data.pixel_nm, rng)
-    return simulate_movie(scene, frames=SCENE_FRAMES, size_px=SCENE_PX, rng=rng)
+    return draw_movie(config, SCENE_FRAMES, SCENE_PX, np.random.default_rng([Purpose.VALIDATION, number, 1]))
 
 
 def _blocks(movie: LabelledMovie) -> Iterator[LabelledMovie]:

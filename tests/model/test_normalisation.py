@@ -55,3 +55,4 @@ def test_a_few_saturated_pixels_are_no_reason_to_refuse() -> None:
     frames = np.arange(1000, dtype=np.uint16)
     frames[:5] = 65535
     assert measure(frames, 20, 99).high < 1000
+    assert measure(frames, 20, 99.9).high == 65535
