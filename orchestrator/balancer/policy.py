@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from orchestrator.balancer.board import Board, Reservation, parked_mib
-from orchestrator.balancer.memory import headroom_mib, safety_mib
+from orchestrator.balancer.board import Board
+from orchestrator.balancer.memory import parked_mib, safety_mib
 from orchestrator.balancer.observation import (
     Action,
     Demand,
@@ -31,9 +31,8 @@ from orchestrator.balancer.observation import (
     WorkerView,
 )
 from orchestrator.balancer.priorities import ordered
+from orchestrator.balancer.reservation import Reservation
 from orchestrator.records import WorkerState
-
-__all__ = ["decide", "headroom_mib", "safety_mib"]
 
 _ALIVE = frozenset({WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY})
 

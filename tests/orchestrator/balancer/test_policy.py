@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.balancer.memory import headroom_mib
 from orchestrator.balancer.observation import (
     Action,
     Assign,
@@ -21,7 +22,7 @@ from orchestrator.balancer.observation import (
     SweepView,
     WorkerView,
 )
-from orchestrator.balancer.policy import decide, headroom_mib
+from orchestrator.balancer.policy import decide
 from orchestrator.records import WorkerState
 
 GPU = Device("GPU-0", total_mib=80_000, free_mib=80_000, slots=8, model="H", overhead_mib=1000, safety_mib=800)
