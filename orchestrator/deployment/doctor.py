@@ -106,9 +106,9 @@ def _devices(settings: Settings) -> str:
 
 
 def _docker(settings: Settings) -> str:
-    from orchestrator.balancer.launchers.containers import engine_facts
+    from orchestrator.balancer.launchers.engine import Engine
 
-    return engine_facts(settings.containers)
+    return Engine(settings.containers.image).facts()
 
 
 CHECKS: Mapping[str, Callable[[Settings], str]] = {
