@@ -11,14 +11,13 @@ from fastapi import FastAPI
 
 from orchestrator.api.application import application
 from orchestrator.backends.direct import Direct
+from orchestrator.balancer.daemon import Daemon
 from orchestrator.ledger import Ledger
 from orchestrator.settings import Settings
 from tests.orchestrator.api.served import TOKEN, serving
+from tests.orchestrator.balancer.daemons import under_way
 from tests.orchestrator.balancer.ghosts import FakeLauncher
-from tests.orchestrator.balancer.test_daemon import Daemon, daemon, launcher, under_way
 from tests.samples import submit
-
-__all__ = ["daemon", "launcher"]
 
 
 @pytest.fixture
