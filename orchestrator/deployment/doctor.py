@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from orchestrator.addresses import mlflow_url, redis_url
-from orchestrator.balancer.status import read
+from orchestrator.balancer.answers.status import read
 from orchestrator.errors import OrchestratorError, ServiceError
 from orchestrator.settings import Settings
 

@@ -18,8 +18,8 @@ from orchestrator.balancer.readings import Reading
 from orchestrator.errors import UnknownNameError
 from orchestrator.ledger import WAKE
 from orchestrator.records import WorkerState
+from tests.orchestrator.balancer.answers.documentation import documented
 from tests.orchestrator.balancer.daemons import steps, under_way
-from tests.orchestrator.balancer.documentation import documented
 from tests.orchestrator.balancer.ghosts import FakeLauncher, FakeProbe
 from tests.samples import submit
 

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
+from orchestrator.balancer.answers.snapshot import SNAPSHOT
+from orchestrator.balancer.answers.status import read, render
 from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.lock import only_one
-from orchestrator.balancer.snapshot import SNAPSHOT
-from orchestrator.balancer.status import read, render
 from orchestrator.errors import ServiceError, SupersededError
 from orchestrator.ledger import UNSETTLED, Ledger
 from orchestrator.records import WorkerState

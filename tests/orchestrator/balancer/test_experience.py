@@ -4,9 +4,9 @@ import json
 import time
 from dataclasses import replace
 
+from orchestrator.balancer.answers.snapshot import SNAPSHOT
 from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.readings import Reading
-from orchestrator.balancer.snapshot import SNAPSHOT
 from orchestrator.records import WorkerState
 from orchestrator.states import RunState
 from tests.orchestrator.balancer.daemons import ROOMY, end_back_off, steps, under_way

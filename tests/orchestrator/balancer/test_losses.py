@@ -3,9 +3,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from orchestrator.balancer.answers.status import read
 from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.readings import Reading
-from orchestrator.balancer.status import read
 from orchestrator.states import RunState
 from tests.orchestrator.balancer.daemons import end_back_off, steps, under_way
 from tests.orchestrator.balancer.ghosts import FakeLauncher, FakeProbe

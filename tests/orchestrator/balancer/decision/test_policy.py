@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.balancer.memory import headroom_mib
-from orchestrator.balancer.observation import Assign, Park, Refuse, Start, SweepView, WorkerView
-from orchestrator.balancer.policy import decide
+from orchestrator.balancer.decision.memory import headroom_mib
+from orchestrator.balancer.decision.observation import Assign, Park, Refuse, Start, SweepView, WorkerView
+from orchestrator.balancer.decision.policy import decide
 from orchestrator.records import WorkerState
-from tests.orchestrator.balancer.observed import BUSY, EMPTY, GPU, IDLE, TWO, busy, demand, kinds, seen
+from tests.orchestrator.balancer.decision.observed import BUSY, EMPTY, GPU, IDLE, TWO, busy, demand, kinds, seen
 
 
 def test_nothing_to_do_needs_no_action() -> None:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.balancer.observation import Assign, Drain, DrainReason, Park, Reap, SweepView
-from orchestrator.balancer.policy import decide
+from orchestrator.balancer.decision.observation import Assign, Drain, DrainReason, Park, Reap, SweepView
+from orchestrator.balancer.decision.policy import decide
 from orchestrator.records import WorkerState
-from tests.orchestrator.balancer.observed import BUSY, GPU, IDLE, demand, kinds, seen
+from tests.orchestrator.balancer.decision.observed import BUSY, GPU, IDLE, demand, kinds, seen
 
 
 def test_a_worker_whose_last_run_may_have_left_memory_behind_gets_none_and_is_kept() -> None:

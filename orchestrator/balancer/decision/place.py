@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from orchestrator.balancer.memory import capacity_mib, parked_mib, physical_mib, promised_mib, returning_mib
-from orchestrator.balancer.observation import Demand, Device, Observation, WorkerView
-from orchestrator.balancer.throughput import is_saturated
+from orchestrator.balancer.decision.memory import capacity_mib, parked_mib, physical_mib, promised_mib, returning_mib
+from orchestrator.balancer.decision.observation import Demand, Device, Observation, WorkerView
+from orchestrator.balancer.decision.throughput import is_saturated
 from orchestrator.records import WorkerState
 
 _JUST_S = 5.0

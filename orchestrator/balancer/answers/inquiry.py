@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.balancer.explanation import Reasons, cap_from, minutes
-from orchestrator.balancer.hindsight import Hindsight, group_of
+from orchestrator.balancer.answers.explanation import Reasons, cap_from, minutes
+from orchestrator.balancer.answers.hindsight import Hindsight, group_of
+from orchestrator.balancer.answers.snapshot import HELD, SNAPSHOT, whole_s
+from orchestrator.balancer.answers.status import judged
+from orchestrator.balancer.decision.observation import Demand, Observation
+from orchestrator.balancer.decision.place import Place
 from orchestrator.balancer.leases import Leases
-from orchestrator.balancer.observation import Demand, Observation
-from orchestrator.balancer.place import Place
-from orchestrator.balancer.snapshot import HELD, SNAPSHOT, whole_s
-from orchestrator.balancer.status import judged
 from orchestrator.errors import UnknownNameError
 from orchestrator.ledger import Ledger
 from orchestrator.records import Run, Sweep

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.balancer.observation import Action, Demand, Device, Observation, SweepView, WorkerView
+from orchestrator.balancer.decision.observation import Action, Demand, Device, Observation, SweepView, WorkerView
 from orchestrator.records import WorkerState
 
 GPU = Device("GPU-0", total_mib=80_000, free_mib=80_000, slots=8, model="H", overhead_mib=1000, safety_mib=800)

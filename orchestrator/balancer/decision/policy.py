@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from orchestrator.balancer.board import Board
-from orchestrator.balancer.memory import parked_mib, safety_mib
-from orchestrator.balancer.observation import (
+from orchestrator.balancer.decision.board import Board
+from orchestrator.balancer.decision.memory import parked_mib, safety_mib
+from orchestrator.balancer.decision.observation import (
     Action,
     Demand,
     Device,
@@ -31,8 +31,8 @@ from orchestrator.balancer.observation import (
     Refuse,
     WorkerView,
 )
-from orchestrator.balancer.priorities import ordered
-from orchestrator.balancer.reservation import Reservation
+from orchestrator.balancer.decision.priorities import ordered
+from orchestrator.balancer.decision.reservation import Reservation
 from orchestrator.records import WorkerState
 
 _ALIVE = frozenset({WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY})

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.balancer.memory import lease_mib
-from orchestrator.balancer.observation import Assign, Demand, Observation, Start, WorkerView
-from orchestrator.balancer.place import Place, place_of
-from orchestrator.balancer.reservation import Reservation, reservation_on
-from orchestrator.balancer.throughput import worth_adding
+from orchestrator.balancer.decision.memory import lease_mib
+from orchestrator.balancer.decision.observation import Assign, Demand, Observation, Start, WorkerView
+from orchestrator.balancer.decision.place import Place, place_of
+from orchestrator.balancer.decision.reservation import Reservation, reservation_on
+from orchestrator.balancer.decision.throughput import worth_adding
 from orchestrator.records import WorkerState
 
 _SIBLING_FACTOR = 1.2

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
+from orchestrator.balancer.answers.painting import memory_bar, plain, share_out
+from orchestrator.balancer.answers.snapshot import SNAPSHOT
+from orchestrator.balancer.answers.status import judged, read, render
+from orchestrator.balancer.answers.watching import watch
 from orchestrator.balancer.daemon import Daemon
-from orchestrator.balancer.painting import memory_bar, plain, share_out
-from orchestrator.balancer.snapshot import SNAPSHOT
-from orchestrator.balancer.status import judged, read, render
-from orchestrator.balancer.watching import watch
 from orchestrator.redis_door import Redis
 from orchestrator.states import RunState
+from tests.orchestrator.balancer.answers.documentation import documented
 from tests.orchestrator.balancer.daemons import steps, under_way
-from tests.orchestrator.balancer.documentation import documented
 from tests.orchestrator.balancer.ghosts import FakeLauncher
 from tests.samples import submit
 

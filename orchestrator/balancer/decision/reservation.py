@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from orchestrator.balancer.memory import lease_mib
-from orchestrator.balancer.observation import Demand, WorkerView
-from orchestrator.balancer.place import Place
+from orchestrator.balancer.decision.memory import lease_mib
+from orchestrator.balancer.decision.observation import Demand, WorkerView
+from orchestrator.balancer.decision.place import Place
 from orchestrator.records import WorkerState
 
 _SOON_S = 30.0

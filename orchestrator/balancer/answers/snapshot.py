@@ -13,9 +13,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.balancer.explanation import Reasons
-from orchestrator.balancer.memory import headroom_mib
-from orchestrator.balancer.observation import Device, Observation, WorkerView
+from orchestrator.balancer.answers.explanation import Reasons
+from orchestrator.balancer.decision.memory import headroom_mib
+from orchestrator.balancer.decision.observation import Device, Observation, WorkerView
 from orchestrator.balancer.observer import Observer, World
 from orchestrator.balancer.readings import Reading
 from orchestrator.records import Run, Sweep, WorkerState

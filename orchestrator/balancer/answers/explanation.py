@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from orchestrator.balancer.board import Board
-from orchestrator.balancer.footprints import MARGIN_UNKNOWN, Learned, cap_mib
-from orchestrator.balancer.memory import lease_mib
-from orchestrator.balancer.observation import Assign, Demand, Observation, Start
-from orchestrator.balancer.place import Place
-from orchestrator.balancer.priorities import ordered
-from orchestrator.balancer.reservation import Reservation
+from orchestrator.balancer.decision.board import Board
+from orchestrator.balancer.decision.footprints import MARGIN_UNKNOWN, Learned, cap_mib
+from orchestrator.balancer.decision.memory import lease_mib
+from orchestrator.balancer.decision.observation import Assign, Demand, Observation, Start
+from orchestrator.balancer.decision.place import Place
+from orchestrator.balancer.decision.priorities import ordered
+from orchestrator.balancer.decision.reservation import Reservation
 from orchestrator.records import Group
 
 

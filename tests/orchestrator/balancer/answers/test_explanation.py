@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 
-from orchestrator.balancer.answers import render_answer
+from orchestrator.balancer.answers.explanation import Reasons, cap_from
+from orchestrator.balancer.answers.hindsight import Hindsight
+from orchestrator.balancer.answers.inquiry import inquire
+from orchestrator.balancer.answers.page import render_answer
+from orchestrator.balancer.answers.snapshot import SNAPSHOT
+from orchestrator.balancer.answers.status import judged
 from orchestrator.balancer.daemon import Daemon
-from orchestrator.balancer.explanation import Reasons, cap_from
-from orchestrator.balancer.footprints import Learned
-from orchestrator.balancer.hindsight import Hindsight
-from orchestrator.balancer.inquiry import inquire
-from orchestrator.balancer.observation import Demand, Device, Observation, SweepView, WorkerView
-from orchestrator.balancer.policy import decide
+from orchestrator.balancer.decision.footprints import Learned
+from orchestrator.balancer.decision.observation import Demand, Device, Observation, SweepView, WorkerView
+from orchestrator.balancer.decision.policy import decide
 from orchestrator.balancer.readings import Reading
-from orchestrator.balancer.snapshot import SNAPSHOT
-from orchestrator.balancer.status import judged
 from orchestrator.errors import UnknownNameError
 from orchestrator.records import Group, WorkerState
 from orchestrator.states import RunState
+from tests.orchestrator.balancer.answers.documentation import documented
 from tests.orchestrator.balancer.daemons import steps, under_way
-from tests.orchestrator.balancer.documentation import documented
 from tests.orchestrator.balancer.ghosts import FakeLauncher, FakeProbe
 from tests.samples import run_spec, submit, sweep_fields
 from worker.spec import FailureClass, ReportKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "balancer-status.md"
+DOCUMENT = Path(__file__).parents[4] / "docs" / "balancer-status.md"
 
 
 def documented(section: str) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.balancer.observation import Device, WorkerView
+from orchestrator.balancer.decision.observation import Device, WorkerView
 
 LEASE_STEP_MIB = 64
 
