@@ -24,12 +24,12 @@ from pathlib import Path
 from model.config import resolve
 from orchestrator.addresses import redis_url
 from orchestrator.balancer.accounting import Rules
+from orchestrator.balancer.answers.snapshot import SNAPSHOT, snapshot
 from orchestrator.balancer.closures import QUARANTINE, Closures
 from orchestrator.balancer.launchers.port import Launched
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.observer import Observer, World
 from orchestrator.balancer.readings import Reading
-from orchestrator.balancer.snapshot import SNAPSHOT, snapshot
 from orchestrator.ledger import LeaseOf, Ledger
 from orchestrator.records import SweepPolicy, Worker, WorkerState
 from orchestrator.redis_door import connect

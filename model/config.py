@@ -29,7 +29,6 @@ __all__ = [
     "TrainingConfig",
 ]
 
-SCHEMA_VERSION = 1
 CLASSES = 4
 """Emitter counts told apart: 0, 1, 2 and 3 or more."""
 

@@ -25,6 +25,9 @@ def claim_port(preferred: int) -> tuple[int, IO[str]]:
     """A free port of 127.0.0.1, from `preferred` upwards, and the lock that keeps other installations off it.
 
     MLflow takes the port 10 s and more after its start; whoever inherits the open lock holds the claim meanwhile.
+
+    Raises:
+        ServiceError: each of the 200 ports is taken.
     """
     for port in range(preferred, preferred + _PORTS):
         path = Path(tempfile.gettempdir()) / f"hdsmlm-port-{port}.lock"

@@ -15,6 +15,7 @@ PACKAGES = ("orchestrator", "worker", "model")
 DOORS = {
     "redis": {"orchestrator/redis_door.py", "worker/link.py"},
     "httpx": {"orchestrator/backends/remote.py"},
+    "docker": {"orchestrator/balancer/launchers/engine.py"},
     "uvicorn": {"orchestrator/api/service.py"},
     "prometheus_client": {"orchestrator/api/metrics.py"},
     "rq": {"orchestrator/transport.py", "worker/supervisor.py"},

@@ -19,10 +19,13 @@ def main(installation: str | None, worker_id: str) -> None:
     Needs in the environment:
       HDSMLM_REDIS_URL    the ledger's Redis
       HDSMLM_HOME         folder for checkpoints and logs
-    and where memory is to be kept in bounds:
-      HDSMLM_CAP_MIB      what one run may use, MiB
+    and may have there:
+      HDSMLM_REDIS_PASSWORD_FILE
+                          file with the password for Redis
       HDSMLM_DEVICE       cpu, or the UUID of a GPU or MIG instance
-      HDSMLM_CGROUP       a control group delegated to workers
+      HDSMLM_CGROUP       a control group delegated to workers, which holds runs to their memory
+      HDSMLM_CACHE        folder for simulated scenes that runs share
+      HDSMLM_CACHE_GIB    how large it may become
     """
     os.environ["HDSMLM_WORKER_ID"] = worker_id
     if installation:

@@ -13,8 +13,8 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from orchestrator.balancer.observation import Demand, Device, Observation, SweepView, WorkerView
-from orchestrator.balancer.policy import decide
+from orchestrator.balancer.decision.observation import Demand, Device, Observation, SweepView, WorkerView
+from orchestrator.balancer.decision.policy import decide
 from orchestrator.records import WorkerState
 
 MODEL = "NVIDIA H100 80GB HBM3"

@@ -94,22 +94,22 @@ class Direct:
 
     def balancer(self) -> Answer:
         """Reads one key, without the client library."""
-        from orchestrator.balancer.status import read
+        from orchestrator.balancer.answers.status import read
 
         return dict(finite(read(redis_url(self._settings))))
 
     def explain(self, run: str) -> Answer:
-        from orchestrator.balancer.inquiry import inquire
+        from orchestrator.balancer.answers.inquiry import inquire
 
         return dict(finite(inquire(self.ledger, run)))
 
     def drain(self, device: str | None, *, now: bool) -> Answer:
-        from orchestrator.balancer.steering import Steering
+        from orchestrator.balancer.answers.steering import Steering
 
         return Steering(self.ledger).drain(device, now=now)
 
     def reopen(self, device: str | None) -> Answer:
-        from orchestrator.balancer.steering import Steering
+        from orchestrator.balancer.answers.steering import Steering
 
         return Steering(self.ledger).resume(device)
 

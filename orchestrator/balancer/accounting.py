@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from orchestrator.balancer.decision.observation import Device
 from orchestrator.balancer.foreign import Foreign
-from orchestrator.balancer.observation import Device
 from orchestrator.balancer.readings import Reading
 
 CPU = "cpu"

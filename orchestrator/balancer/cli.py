@@ -57,8 +57,8 @@ def status(follow: bool, as_json: bool) -> None:
     \b
       balancer status --json | jq '.devices[] | {name, headroom_mib, health}'
     """
-    from orchestrator.balancer.status import render
-    from orchestrator.balancer.watching import size, watch
+    from orchestrator.balancer.answers.status import render
+    from orchestrator.balancer.answers.watching import size, watch
 
     backend = _backend()
 
@@ -86,8 +86,8 @@ def explain(run: str, as_json: bool) -> None:
       balancer explain 3fa9c1
       balancer explain d4-f3-adam-lr1e-3-s11-3fa9c1 --json
     """
-    from orchestrator.balancer.answers import render_answer
-    from orchestrator.balancer.watching import size
+    from orchestrator.balancer.answers.page import render_answer
+    from orchestrator.balancer.answers.watching import size
 
     answer = _backend().explain(run)
     _print(json.dumps(answer) if as_json else render_answer(answer, width=size()[0], colour=_in_colour()))
@@ -149,9 +149,9 @@ def simulate(  # noqa: PLR0913, PLR0917 (click passes each option)
       balancer simulate benchmarks/balancer/fleets/h100x8.yaml benchmarks/balancer/workloads/unet_grid.yaml
       balancer simulate FLEET WORKLOAD --policy one --timeline one.svg
     """
+    from orchestrator.balancer.answers.watching import size
     from orchestrator.balancer.simulator import picture, render
     from orchestrator.balancer.simulator import simulate as play
-    from orchestrator.balancer.watching import size
 
     result = play(fleet, workload, seed=seed, policy=policy)
     if timeline:
@@ -187,6 +187,6 @@ def _in_colour() -> bool:
 
 
 def _print(text: str) -> None:
-    from orchestrator.balancer.painting import writable
+    from orchestrator.balancer.answers.painting import writable
 
     click.echo(writable(text, sys.stdout.encoding))

@@ -17,15 +17,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from orchestrator.balancer.accounting import Account, Rules
+from orchestrator.balancer.answers.snapshot import SNAPSHOT, snapshot, stored_books
+from orchestrator.balancer.decision.observation import Action, Assign, Drain, Observation, Park, Reap, Refuse, Start
+from orchestrator.balancer.decision.policy import decide
 from orchestrator.balancer.launchers.port import Launcher
 from orchestrator.balancer.leases import Heard, Leases
 from orchestrator.balancer.losses import Losses
-from orchestrator.balancer.observation import Action, Assign, Drain, Observation, Park, Reap, Refuse, Start
 from orchestrator.balancer.observer import Observer, World, rates_by_device
-from orchestrator.balancer.policy import decide
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.reports import Reports
-from orchestrator.balancer.snapshot import SNAPSHOT, snapshot, stored_books
 from orchestrator.errors import OrchestratorError, RefusedError, SupersededError
 from orchestrator.ledger import LeaseOf, Ledger
 from orchestrator.records import Run, Worker, WorkerState

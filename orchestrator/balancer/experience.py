@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.balancer.footprints import Learned, cap_mib, margin_unknown
-from orchestrator.balancer.throughput import learn
+from orchestrator.balancer.decision.footprints import Learned, cap_mib, margin_unknown
+from orchestrator.balancer.decision.throughput import learn
 from orchestrator.records import Group
 from worker.spec import PREFIX
 

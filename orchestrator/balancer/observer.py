@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from orchestrator.balancer.accounting import Account, Books, Lease, Rules
 from orchestrator.balancer.closures import Closures
+from orchestrator.balancer.decision.observation import Demand, Device, Observation, SweepView, WorkerView
 from orchestrator.balancer.experience import Experience
 from orchestrator.balancer.launchers.port import Launched
 from orchestrator.balancer.leases import Leases
-from orchestrator.balancer.observation import Demand, Device, Observation, SweepView, WorkerView
 from orchestrator.balancer.readings import Reading
 from orchestrator.ledger import Ledger, QueueLine
 from orchestrator.records import Run, Sweep, Worker, WorkerState

@@ -37,9 +37,7 @@ def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool 
     """
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = _told_to_stop()
     with only_one(settings.home):
         settlement = Settlement(Ledger(connect(redis_url)), Experiments(mlflow_url), settings.home / "checkpoints")
         settlement.start()
@@ -48,23 +46,35 @@ def serve(settings: Settings, redis_url: str, mlflow_url: str, *, verbose: bool 
             slots=settings.balancer.slots,
             whole_machine=settings.balancer.launcher == "docker",
         )
-        while not stop.is_set():
-            try:
-                daemon = _daemon(settings, redis_url, mlflow_url, probe)
-                daemon.run(stop)
-                if settings.balancer.on_stop == "release":
-                    daemon.leave()
-            except (RedisError, ServiceError) as error:
-                _log.warning("trying again: %s", error)
-                stop.wait(_RETRY_S)
-            except SupersededError as error:
-                _log.error("%s", error)
-                break
-            except Exception:
-                _log.exception("a round failed; beginning anew")
-                stop.wait(_RETRY_S)
+        _balance(settings, redis_url, mlflow_url, probe, stop)
         probe.close()
         settlement.stop()
+
+
+def _told_to_stop() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _balance(settings: Settings, redis_url: str, mlflow_url: str, probe: DeviceProbe, stop: threading.Event) -> None:
+    """Let one daemon after the other work, until told to stop or superseded; each failure begins a new one."""
+    while not stop.is_set():
+        try:
+            daemon = _daemon(settings, redis_url, mlflow_url, probe)
+            daemon.run(stop)
+            if settings.balancer.on_stop == "release":
+                daemon.leave()
+        except (RedisError, ServiceError) as error:
+            _log.warning("trying again: %s", error)
+            stop.wait(_RETRY_S)
+        except SupersededError as error:
+            _log.error("%s", error)
+            break
+        except Exception:
+            _log.exception("a round failed; beginning anew")
+            stop.wait(_RETRY_S)
 
 
 def _daemon(settings: Settings, redis_url: str, mlflow_url: str, probe: DeviceProbe) -> Daemon:

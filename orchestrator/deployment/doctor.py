@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from orchestrator.addresses import mlflow_url, redis_url
-from orchestrator.balancer.status import read
+from orchestrator.balancer.answers.status import read
 from orchestrator.errors import OrchestratorError, ServiceError
 from orchestrator.settings import Settings
 
@@ -106,9 +106,9 @@ def _devices(settings: Settings) -> str:
 
 
 def _docker(settings: Settings) -> str:
-    from orchestrator.balancer.launchers.containers import engine_facts
+    from orchestrator.balancer.launchers.engine import Engine
 
-    return engine_facts(settings.containers)
+    return Engine(settings.containers.image).facts()
 
 
 CHECKS: Mapping[str, Callable[[Settings], str]] = {

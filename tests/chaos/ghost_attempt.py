@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import redis
 
 from tests.chaos.plans import CURSED, DEATHS, FINISHED, TAKEN, Plan, attempts_key
+from tests.driver.gpu import Gpu
 from tests.driver.numbering import host_pid
-from tests.driver.stand_in import Fleet, Gpu
+from tests.driver.stand_in import Fleet
 from worker.link import Link
 from worker.spec import FailureClass, Order, ReportKind
 

@@ -25,7 +25,8 @@ from orchestrator.states import UNDER_WAY, RunState
 from orchestrator.transport import Transport
 from tests.chaos.plans import CURSED, DEATHS, FINISHED, TAKEN, Plan, plan_key
 from tests.chaos.witnesses import Repeated, Snapshots, Undertaker, WitnessedLauncher
-from tests.driver.stand_in import Fleet, Gpu
+from tests.driver.gpu import Gpu
+from tests.driver.stand_in import Fleet
 from tests.driver.waiting import eventually
 from tests.samples import run_spec, sweep_fields
 

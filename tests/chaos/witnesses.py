@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.balancer.answers.snapshot import SNAPSHOT
 from orchestrator.balancer.launchers.process import ProcessLauncher
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.readings import DeviceProbe
-from orchestrator.balancer.snapshot import SNAPSHOT
 from orchestrator.records import Worker, WorkerState
 from orchestrator.redis_door import Redis, RedisError
 from tests.driver.stand_in import Fleet

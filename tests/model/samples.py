@@ -8,6 +8,19 @@ from model.config import TrainConfig
 from model.emitters import Emitters, LabelledMovie
 from model.patches import Patches
 
+TINY = {
+    "model.depth": 1,
+    "model.base_filters": 2,
+    "model.convolutions_per_block": 1,
+    "data.patch_px": 8,
+    "training.epochs": 2,
+    "training.steps_per_epoch": 2,
+    "training.batch_size": 2,
+    "evaluation.frames": 5,
+    "evaluation.size_px": 16,
+}
+"""Hyperparameters of a training that takes seconds."""
+
 
 def config(**groups: dict[str, object]) -> TrainConfig:
     return TrainConfig.model_validate({"model": {"depth": 1}, "data": {"patch_px": 16}} | groups)

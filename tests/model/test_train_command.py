@@ -15,18 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model.cli import main
-
-TINY = {
-    "model.depth": 1,
-    "model.base_filters": 2,
-    "model.convolutions_per_block": 1,
-    "data.patch_px": 8,
-    "training.epochs": 2,
-    "training.steps_per_epoch": 2,
-    "training.batch_size": 2,
-    "evaluation.frames": 5,
-    "evaluation.size_px": 16,
-}
+from tests.model.samples import TINY
 
 
 def call(out: Path, *words: str) -> Result:

@@ -13,18 +13,7 @@ from model.checkpoint import Checkpoints, EpochRecord
 from model.config import resolve
 from model.errors import DivergedError, StoppedError
 from model.training import Listener, Trained, train
-
-TINY = {
-    "model.depth": 1,
-    "model.base_filters": 2,
-    "model.convolutions_per_block": 1,
-    "data.patch_px": 8,
-    "training.epochs": 2,
-    "training.steps_per_epoch": 2,
-    "training.batch_size": 2,
-    "evaluation.frames": 5,
-    "evaluation.size_px": 16,
-}
+from tests.model.samples import TINY
 
 
 def trained(folder: Path, records: list[EpochRecord] | None = None, **changes: Any) -> Trained:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.config import TrainConfig, resolve
+from model.config import resolve
 from model.decoding.thresholds import Mapped
 from model.emitters import Emitters, LabelledMovie
 from model.validation import SCENE_FRAMES, make_card, position_error_px
@@ -21,10 +21,6 @@ class Bright:
     def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
         bright = (x > 0.9).astype("float32")
         return np.concatenate([1 - bright, bright, 0 * x, 0 * x], axis=-1)
-
-
-def card_of(config: TrainConfig, movie: LabelledMovie | None, scenes: int) -> object:
-    return make_card(Bright(), config, movie, scenes)  # type: ignore[arg-type]
 
 
 def test_a_card_holds_what_the_config_says_and_what_scenes_measure() -> None:

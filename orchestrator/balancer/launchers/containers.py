@@ -1,4 +1,4 @@
-"""Workers as containers, one for each lease: the one module that imports the Docker SDK.
+"""Workers as containers, one for each lease.
 
 A container is this installation's own by its label, whatever its name; no other is ever touched. It runs as an
 ordinary user, on a read-only root, without capabilities, on a network of its own, and sees the device of its lease
@@ -9,22 +9,15 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import docker
-import docker.errors
-import docker.types
-import requests
-
+from orchestrator.balancer.launchers.engine import Engine, NameTakenError
 from orchestrator.balancer.launchers.family import ProcessTable, memory_mib
 from orchestrator.balancer.launchers.mounts import volumes_of
 from orchestrator.balancer.launchers.pinning import pinned, threaded
 from orchestrator.balancer.launchers.port import Launched
-from orchestrator.errors import OrchestratorError, ServiceError
 from orchestrator.records import Worker
 from orchestrator.settings import ContainerSettings
 
@@ -32,13 +25,10 @@ INSTALLATION = "hdsmlm.installation"
 LEASE = "hdsmlm.lease"
 _DEVICE = "hdsmlm.device"
 _CPU = "cpu"
-_TIMEOUT_S = 30
 _BESIDE_LEASE_MIB = 512
 """What the kernel counts for a container beside resident memory: pages of files, and what is below /tmp."""
-_LOG = docker.types.LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
+_LOG = {"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}}
 _RUNNING = {"running", "paused", "restarting"}
-_CONFLICT = 409
-_NO_IMAGE = "there is no image {} here; `docker compose build` makes it"
 _log = logging.getLogger(__name__)
 
 
@@ -67,20 +57,17 @@ class DockerLauncher:
         self._pids: dict[str, int] = {}
         self._table = ProcessTable()
         self._leases_mib: dict[str, int] = {}
-        with _asking():
-            self._engine = docker.from_env(timeout=_TIMEOUT_S)
-            self._volumes = volumes_of(settings.folders, self._own_mounts())
+        self._engine = Engine(settings.image)
+        self._volumes = volumes_of(settings.folders, self._engine.mounts(socket.gethostname()))
 
     def start(self, worker: Worker) -> None:
         """Launch a container named after the lease, which has the memory of the lease from its first moment."""
         self._leases_mib[worker.worker_id] = worker.lease_mib
         try:
-            self._launch(worker)
-        except docker.errors.APIError as error:
-            if error.status_code != _CONFLICT or not self._ids(worker.worker_id):
-                raise OrchestratorError(f"Docker refused the worker: {error.explanation or error}") from error
-        except (docker.errors.DockerException, requests.RequestException) as error:
-            raise OrchestratorError(f"Docker did not start the worker: {error}") from error
+            self._engine.launch(self._options(worker))
+        except NameTakenError:
+            if not self._ids(worker.worker_id):
+                raise
 
     def alive(self) -> dict[str, Launched]:
         """The containers that run; what has ended, or was never begun, is put away.
@@ -107,36 +94,18 @@ class DockerLauncher:
         limit = _limit(lease_mib)
         for found in self._found(worker_id):
             if found["Labels"][_DEVICE] == _CPU:
-                with _asking(), suppress(docker.errors.APIError):
-                    self._engine.api.update_container(found["Id"], mem_limit=limit, memswap_limit=limit)
+                self._engine.limit(found["Id"], limit)
         self._leases_mib[worker_id] = lease_mib
 
     def ask_to_leave(self, worker_id: str) -> None:
         """Send SIGTERM to the supervisor alone; the run in its child goes on."""
         for container_id in self._ids(worker_id):
-            with _asking(), suppress(docker.errors.APIError):
-                self._engine.api.kill(container_id, "SIGTERM")
+            self._engine.terminate(container_id)
 
     def kill(self, worker_id: str) -> None:
         """Kill and remove the container; what it printed is kept."""
         for container_id in self._ids(worker_id):
             self._remove(container_id, worker_id)
-
-    def _launch(self, worker: Worker) -> None:
-        container = self._engine.containers.create(self._image, **self._options(worker))
-        try:
-            container.start()
-        except BaseException:
-            container.remove(force=True)
-            raise
-
-    @cached_property
-    def _image(self) -> str:
-        """The digest, so that whoever builds a new image under the name changes no worker of this balancer."""
-        try:
-            return str(self._engine.images.get(self._settings.image).id)
-        except docker.errors.ImageNotFound as error:
-            raise OrchestratorError(_NO_IMAGE.format(self._settings.image)) from error
 
     def _options(self, worker: Worker) -> dict[str, Any]:
         on_gpu = worker.device != _CPU
@@ -147,7 +116,7 @@ class DockerLauncher:
             "entrypoint": self._command or None,
             "command": ["--installation", str(self._home), "--id", worker.worker_id],
             "environment": {**self._environment, **pinned(worker)},
-            "device_requests": [_request(worker.device)] if on_gpu else [],
+            "device_requests": [_gpu(worker.device)] if on_gpu else [],
             "user": self._settings.user or None,
             "network": self._settings.network or None,
             "volumes": self._volumes,
@@ -174,18 +143,9 @@ class DockerLauncher:
             "hdsmlm.epoch": str(worker.fencing_epoch),
         }
 
-    def _own_mounts(self) -> list[dict[str, Any]]:
-        """What the balancer's own container, whose hostname is its id, has mounted; nothing outside any."""
-        host = socket.gethostname()
-        with suppress(docker.errors.NotFound):
-            seen = self._engine.api.inspect_container(host)
-            return list(seen["Mounts"]) if seen["Id"].startswith(host) else []
-        return []
-
     def _found(self, worker_id: str = "") -> list[dict[str, Any]]:
         labels = [f"{INSTALLATION}={self._installation}", f"{LEASE}={worker_id}" if worker_id else LEASE]
-        with _asking():
-            return list(self._engine.api.containers(all=True, filters={"label": labels}))
+        return self._engine.containers(labels)
 
     def _ids(self, worker_id: str) -> list[str]:
         return [container["Id"] for container in self._found(worker_id)]
@@ -193,43 +153,24 @@ class DockerLauncher:
     def _pid(self, container_id: str) -> int:
         """Its first process as the host numbers it; 0 where that cannot be seen from here."""
         if container_id not in self._pids:
-            with _asking(), suppress(docker.errors.NotFound):
-                pid = self._engine.api.inspect_container(container_id)["State"]["Pid"]
-                self._pids[container_id] = pid if _is_of(pid, container_id) else 0
-        return self._pids.get(container_id, 0)
+            pid = self._engine.first_pid(container_id)
+            if pid is None:
+                return 0
+            self._pids[container_id] = pid if _is_of(pid, container_id) else 0
+        return self._pids[container_id]
 
     def _remove(self, container_id: str, worker_id: str) -> None:
         self._pids.pop(container_id, None)
         self._leases_mib.pop(worker_id, None)
-        with _asking(), suppress(docker.errors.APIError):
-            self._keep_log(container_id, worker_id)
-            self._engine.api.remove_container(container_id, force=True, v=True)
-
-    def _keep_log(self, container_id: str, worker_id: str) -> None:
-        logs = self._home / "logs" / "workers"
-        logs.mkdir(parents=True, exist_ok=True)
-        printed = self._engine.api.logs(container_id, timestamps=True)
-        with (logs / f"{worker_id}.log").open("ab") as log:
-            log.write(printed)
-
-
-@contextmanager
-def _asking() -> Iterator[None]:
-    """Tell apart an engine that refuses, which each caller handles, and one that does not answer."""
-    try:
-        yield
-    except docker.errors.APIError:
-        raise
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise ServiceError(f"Docker does not answer ({error}); is it running, and may this user use it?") from error
+        self._engine.remove(container_id, self._home / "logs" / "workers" / f"{worker_id}.log")
 
 
 def _limit(lease_mib: int) -> str:
     return f"{lease_mib + _BESIDE_LEASE_MIB}m"
 
 
-def _request(device: str) -> docker.types.DeviceRequest:
-    return docker.types.DeviceRequest(device_ids=[device], capabilities=[["gpu"]])
+def _gpu(device: str) -> dict[str, Any]:
+    return {"device_ids": [device], "capabilities": [["gpu"]]}
 
 
 def _is_of(pid: int, container_id: str) -> bool:
@@ -241,19 +182,3 @@ def _is_of(pid: int, container_id: str) -> bool:
         pass
     _log.warning("processes of workers cannot be seen from here; run the balancer with `pid: host`")
     return False
-
-
-def engine_facts(settings: ContainerSettings) -> str:
-    """The engine and the worker's image in words.
-
-    Raises:
-        OrchestratorError: the engine does not answer, or the image is missing.
-    """
-    with _asking():
-        engine = docker.from_env(timeout=_TIMEOUT_S)
-        version = engine.version()["Version"]
-        try:
-            image = engine.images.get(settings.image)
-        except docker.errors.ImageNotFound as error:
-            raise OrchestratorError(_NO_IMAGE.format(settings.image)) from error
-    return f"version {version}, image {settings.image} {image.short_id}"

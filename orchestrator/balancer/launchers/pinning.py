@@ -19,7 +19,6 @@ def pinned(worker: Worker) -> dict[str, str]:
 def threaded(threads: int) -> dict[str, str]:
     """Let every library compute with so many threads."""
     return {
-        "HDSMLM_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
         "TF_NUM_INTRAOP_THREADS": str(threads),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.balancer.accounting import Lease, Rules
-from orchestrator.balancer.observation import Observation, WorkerView
+from orchestrator.balancer.decision.observation import Observation, WorkerView
 from orchestrator.balancer.readings import Reading
 from orchestrator.balancer.simulator.held import Held
 from orchestrator.balancer.simulator.ours import Ours

@@ -67,7 +67,6 @@ class Attempt:
     """Counts changes of speed, so that what was planned at another speed is void."""
     peak_mib: int = 0
     """Of its own allocations so far."""
-    past_first_epoch: bool = False
     ended: bool = False
     steps: deque[Step] = field(default_factory=deque)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.balancer.accounting import Account
-from orchestrator.balancer.observation import Device
+from orchestrator.balancer.decision.observation import Device
 from orchestrator.records import WorkerState
 
 _NOTICED_LOAD = 0.02

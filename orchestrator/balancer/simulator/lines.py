@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from orchestrator.balancer.decision.observation import Demand
 from orchestrator.balancer.experience import Experience
-from orchestrator.balancer.observation import Demand
 from orchestrator.balancer.simulator.attempts import Ending
 from orchestrator.balancer.simulator.scenario import Run
 from orchestrator.records import Group

@@ -166,7 +166,6 @@ class Machine:
         step = attempt.steps.popleft()
         ending = self._allocate(attempt, step.mib) if step.kind == "memory" else _ENDINGS.get(step.kind)
         if step.kind == "epoch":
-            attempt.past_first_epoch = True
             self._report(Event("epoch", attempt.worker_id, attempt.run.run_id, peak_mib=attempt.peak_mib))
         if ending:
             self._end(attempt, ending)

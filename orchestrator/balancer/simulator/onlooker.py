@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from orchestrator.balancer.accounting import Account, Books, Lease, Rules
+from orchestrator.balancer.decision.observation import Observation, SweepView, WorkerView
 from orchestrator.balancer.experience import Experience
-from orchestrator.balancer.observation import Observation, SweepView, WorkerView
 from orchestrator.balancer.readings import Reading
 from orchestrator.balancer.simulator.held import Held
 from orchestrator.balancer.simulator.lines import Lines

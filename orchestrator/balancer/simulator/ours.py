@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from orchestrator.balancer.accounting import Account
-from orchestrator.balancer.observation import (
+from orchestrator.balancer.decision.observation import (
     Action,
     Assign,
     Drain,
@@ -21,7 +21,7 @@ from orchestrator.balancer.observation import (
     Refuse,
     Start,
 )
-from orchestrator.balancer.policy import decide
+from orchestrator.balancer.decision.policy import decide
 from orchestrator.balancer.simulator.attempts import Ending
 from orchestrator.balancer.simulator.held import Calm, Held
 from orchestrator.balancer.simulator.machine import Machine

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple, cast
 
-from orchestrator.balancer.memory import headroom_mib, lease_mib
-from orchestrator.balancer.observation import Device, Observation
+from orchestrator.balancer.decision.memory import headroom_mib, lease_mib
+from orchestrator.balancer.decision.observation import Device, Observation
 from orchestrator.balancer.simulator.held import Held
 from orchestrator.balancer.simulator.machine import Machine
 from orchestrator.balancer.simulator.scenario import Run

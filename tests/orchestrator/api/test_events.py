@@ -9,11 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.balancer.daemon import Daemon
 from orchestrator.events import EVENTS, KEPT
 from orchestrator.ledger import Ledger
 from orchestrator.states import RunState
+from tests.orchestrator.balancer.daemons import steps
 from tests.orchestrator.balancer.ghosts import FakeLauncher
-from tests.orchestrator.balancer.test_daemon import Daemon, steps
 from tests.samples import submit
 
 Events = Iterator[dict[str, Any]]

@@ -30,7 +30,7 @@ from orchestrator.search_space.sweep import plan
 from orchestrator.search_space.text_source import read_source
 from orchestrator.settings import Settings
 from tests.orchestrator.api.served import TOKEN, serving
-from tests.orchestrator.balancer.test_status import documented
+from tests.orchestrator.balancer.answers.documentation import documented
 
 MOVIE = (
     "name: real\nmetric: {{name: val_f1}}\nbase:\n  data.source: experimental\n  data.movie: {}\n  data.table: t.csv\n"

@@ -9,13 +9,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.api.application import application
 from orchestrator.backends.direct import Direct
+from orchestrator.balancer.daemon import Daemon
 from orchestrator.ledger import Ledger
 from orchestrator.services import REDIS, Services
 from orchestrator.settings import Settings
 from orchestrator.states import RunState
 from tests.orchestrator.api.served import TOKEN, serving
+from tests.orchestrator.balancer.daemons import steps, under_way
 from tests.orchestrator.balancer.ghosts import FakeLauncher
-from tests.orchestrator.balancer.test_daemon import Daemon, steps, under_way
 from tests.samples import submit
 from worker.spec import ReportKind
 

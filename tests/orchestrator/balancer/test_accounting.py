@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.balancer.accounting import Books, Lease, Limits, Rules
-from orchestrator.balancer.observation import Device
+from orchestrator.balancer.decision.observation import Device
 from orchestrator.balancer.readings import Reading
 
 TOLD = Reading(

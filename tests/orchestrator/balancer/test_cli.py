@@ -13,16 +13,15 @@ from click.testing import CliRunner, Result
 
 from orchestrator.balancer.cli import cli
 from orchestrator.balancer.closures import QUARANTINE
+from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.readings import Reading
 from orchestrator.errors import UnknownNameError
 from orchestrator.ledger import WAKE
 from orchestrator.records import WorkerState
+from tests.orchestrator.balancer.answers.documentation import documented
+from tests.orchestrator.balancer.daemons import steps, under_way
 from tests.orchestrator.balancer.ghosts import FakeLauncher, FakeProbe
-from tests.orchestrator.balancer.test_daemon import Daemon, daemon, launcher, steps, under_way
-from tests.orchestrator.balancer.test_status import documented
 from tests.samples import submit
-
-__all__ = ["daemon", "launcher"]
 
 FLEETS = Path(__file__).parents[3] / "benchmarks" / "balancer" / "fleets"
 GPU = Reading("GPU-8f3a77", "H100", 0.0, total_mib=10_000, free_mib=9_900, slots=2, processes={}, name="gpu0")

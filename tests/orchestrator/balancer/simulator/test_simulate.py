@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from orchestrator.balancer.observation import Observation, WorkerView
+from orchestrator.balancer.decision.observation import Observation, WorkerView
 from orchestrator.balancer.simulator import ABLATIONS, picture, play, render, simulate
 from orchestrator.balancer.simulator.ablations import NoLedger
 from orchestrator.balancer.simulator.attempts import Ending

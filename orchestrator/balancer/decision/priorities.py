@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from orchestrator.balancer.observation import Demand, Observation
+from orchestrator.balancer.decision.observation import Demand, Observation
 from orchestrator.records import WorkerState
 
 _NEGLECT_S = 3600.0

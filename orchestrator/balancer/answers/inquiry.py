@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.balancer.board import Place
-from orchestrator.balancer.explanation import Reasons, cap_from, minutes, name_of
-from orchestrator.balancer.hindsight import Hindsight, group_of
+from orchestrator.balancer.answers.explanation import Reasons, cap_from, minutes
+from orchestrator.balancer.answers.hindsight import Hindsight, group_of
+from orchestrator.balancer.answers.snapshot import HELD, SNAPSHOT, whole_s
+from orchestrator.balancer.answers.status import judged
+from orchestrator.balancer.decision.observation import Demand, Observation
+from orchestrator.balancer.decision.place import Place
 from orchestrator.balancer.leases import Leases
-from orchestrator.balancer.observation import Demand, Observation
-from orchestrator.balancer.snapshot import HELD, SNAPSHOT
-from orchestrator.balancer.status import judged
 from orchestrator.errors import UnknownNameError
 from orchestrator.ledger import Ledger
 from orchestrator.records import Run, Sweep
@@ -78,7 +77,7 @@ def _why(sweep: Sweep, run: Run, observation: Observation, reasons: Reasons, dem
     if (wait_s := run.not_before - time.time()) > 0:
         return f"it has failed, and is tried again in {minutes(wait_s)}: {run.message}"
     if device_id := reasons.placed.get(run.run_id):
-        return f"it gets a place on {name_of(reasons.board.places[device_id])} next"
+        return f"it gets a place on {reasons.board.places[device_id].name} next"
     return reasons.why(demand)
 
 
@@ -102,8 +101,8 @@ def _reservation(reasons: Reasons, demand: Demand) -> dict[str, Any] | None:
         return None
     return {
         "device": reserved.device_id,
-        "name": name_of(reasons.board.places[reserved.device_id]),
-        "in_s": None if math.isinf(reserved.in_s) else round(reserved.in_s),
+        "name": reasons.board.places[reserved.device_id].name,
+        "in_s": whole_s(reserved.in_s),
         "after_run": reasons.run_before(reserved) or None,
     }
 
@@ -113,7 +112,7 @@ def _device(hindsight: Hindsight, run: Run, reasons: Reasons, place: Place, dema
     learned, need = hindsight.experience.of(group.signature, model), reasons.board.need_mib(place, demand)
     return {
         "device": place.device.device_id,
-        "name": name_of(place),
+        "name": place.name,
         "model": model,
         "predicted_mib": group.predicted_mib(model),
         "learned_mib": learned.peak_mib or learned.provisional_mib or None,
@@ -148,5 +147,5 @@ def _under_way(hindsight: Hindsight, ledger: Ledger, run: Run, seen: Mapping[str
         "epoch": run.epoch,
         "epochs": run.epochs,
         "steps_per_s": run.steps_per_s,
-        "ends_in_s": None if math.isinf(run.ends_in_s) else round(run.ends_in_s),
+        "ends_in_s": whole_s(run.ends_in_s),
     }

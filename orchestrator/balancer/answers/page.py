@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.balancer.painting import Paint, coloured, cut, gib, lasting, plain, wrapped
-from orchestrator.balancer.status import standing
+from orchestrator.balancer.answers.painting import Paint, coloured, cut, gib, lasting, plain, wrapped
+from orchestrator.balancer.answers.status import standing
 
 
 def render_answer(answer: Mapping[str, Any], *, width: int = 100, colour: bool = False) -> str:

@@ -17,11 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from orchestrator.balancer.board import Board, Reservation, parked_mib
-from orchestrator.balancer.memory import headroom_mib, safety_mib
-from orchestrator.balancer.observation import (
+from orchestrator.balancer.decision.board import Board
+from orchestrator.balancer.decision.memory import parked_mib, safety_mib
+from orchestrator.balancer.decision.observation import (
     Action,
     Demand,
+    Device,
     Drain,
     DrainReason,
     Observation,
@@ -30,10 +31,9 @@ from orchestrator.balancer.observation import (
     Refuse,
     WorkerView,
 )
-from orchestrator.balancer.priorities import ordered
+from orchestrator.balancer.decision.priorities import ordered
+from orchestrator.balancer.decision.reservation import Reservation
 from orchestrator.records import WorkerState
-
-__all__ = ["decide", "headroom_mib", "safety_mib"]
 
 _ALIVE = frozenset({WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY})
 
@@ -58,17 +58,24 @@ def _leaving(observation: Observation) -> Iterator[Drain | Reap]:
     for worker in observation.workers:
         if worker.state not in _ALIVE:
             continue
-        device, idle = devices.get(worker.device_id), worker.state is WorkerState.IDLE
-        if device and device.attributed and worker.excess_mib > safety_mib(device) // 2:
-            yield Reap(worker.worker_id, f"it holds {worker.observed_mib} MiB of its lease of {worker.lease_mib} MiB")
-        elif idle and worker.spent:
-            yield Drain(worker.worker_id, DrainReason.SPENT)
-        elif idle and worker.settling and device and not device.attributed:
-            yield Drain(worker.worker_id, DrainReason.LEFTOVER)
+        if action := _unfit(worker, devices.get(worker.device_id)):
+            yield action
         elif worker.sweep in held:
             yield Drain(worker.worker_id, DrainReason.HELD)
         elif worker.device_id in observation.draining:
             yield Drain(worker.worker_id, DrainReason.DEVICE, release=observation.draining[worker.device_id])
+
+
+def _unfit(worker: WorkerView, device: Device | None) -> Drain | Reap | None:
+    """What becomes of a worker that holds too much, has had its share or may have left memory behind; else None."""
+    idle = worker.state is WorkerState.IDLE
+    if device and device.attributed and worker.excess_mib > safety_mib(device) // 2:
+        return Reap(worker.worker_id, f"it holds {worker.observed_mib} MiB of its lease of {worker.lease_mib} MiB")
+    if idle and worker.spent:
+        return Drain(worker.worker_id, DrainReason.SPENT)
+    if idle and worker.settling and device and not device.attributed:
+        return Drain(worker.worker_id, DrainReason.LEFTOVER)
+    return None
 
 
 class _Round:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.balancer.painting import (
+from orchestrator.balancer.answers.painting import (
     Paint,
     coloured,
     cut,

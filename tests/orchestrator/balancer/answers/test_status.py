@@ -9,24 +9,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.balancer.painting import memory_bar, plain, share_out
-from orchestrator.balancer.snapshot import SNAPSHOT
-from orchestrator.balancer.status import judged, read, render
-from orchestrator.balancer.watching import watch
+from orchestrator.balancer.answers.painting import memory_bar, plain, share_out
+from orchestrator.balancer.answers.snapshot import SNAPSHOT
+from orchestrator.balancer.answers.status import judged, read, render
+from orchestrator.balancer.answers.watching import watch
+from orchestrator.balancer.daemon import Daemon
 from orchestrator.redis_door import Redis
 from orchestrator.states import RunState
+from tests.orchestrator.balancer.answers.documentation import documented
+from tests.orchestrator.balancer.daemons import steps, under_way
 from tests.orchestrator.balancer.ghosts import FakeLauncher
-from tests.orchestrator.balancer.test_daemon import Daemon, daemon, launcher, new_daemon, steps, under_way
 from tests.samples import submit
 
-__all__ = ["daemon", "launcher", "new_daemon"]
-
-DOCUMENT = Path(__file__).parents[3] / "docs" / "balancer-status.md"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 DEVICE = {
     "total_mib": 81_000,
@@ -43,11 +41,6 @@ DEVICE = {
     "workers": 4,
     "slots": 8,
 }
-
-
-def documented(section: str) -> set[str]:
-    text = DOCUMENT.read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
-    return set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
 
 
 def fleet(devices: int = 16, workers: int = 64) -> dict[str, Any]:

@@ -131,6 +131,10 @@ class Observation:
     draining: Mapping[str, bool] = field(default_factory=dict)
     """Devices that workers are to leave, and whether their runs are to be released at once."""
 
+    def load(self, device: Device, signature: str) -> float | None:
+        """Share of the device that a run of the signature keeps busy; None where it is not known."""
+        return self.loads.get((device.model, signature))
+
 
 @dataclass(frozen=True)
 class Start:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.balancer.throughput import learn, worth_adding
+from orchestrator.balancer.decision.throughput import learn, worth_adding
 
 
 def taught(load: float, penalty: float, rounds: int = 200) -> int:

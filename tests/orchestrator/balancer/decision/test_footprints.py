@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from orchestrator.balancer.decision.footprints import Learned, cap_mib, margin_unknown
 from orchestrator.balancer.experience import Experience
-from orchestrator.balancer.footprints import Learned, cap_mib, margin_unknown
 from orchestrator.ledger import Ledger
 from orchestrator.records import Group
 

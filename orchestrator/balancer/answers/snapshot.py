@@ -13,9 +13,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.balancer.explanation import Reasons
-from orchestrator.balancer.memory import headroom_mib
-from orchestrator.balancer.observation import Device, Observation, WorkerView
+from orchestrator.balancer.answers.explanation import Reasons
+from orchestrator.balancer.decision.memory import headroom_mib
+from orchestrator.balancer.decision.observation import Device, Observation, WorkerView
 from orchestrator.balancer.observer import Observer, World
 from orchestrator.balancer.readings import Reading
 from orchestrator.records import Run, Sweep, WorkerState
@@ -116,7 +116,7 @@ def _worker(worker: WorkerView, run: Run | None, now: float) -> dict[str, Any]:
         "epochs": run.epochs if run else None,
         "steps_per_s": run.steps_per_s if run else None,
         "started_at": run.started_at if run else None,
-        "ends_in_s": _whole_s(worker.ends_in_s),
+        "ends_in_s": whole_s(worker.ends_in_s),
         "metrics": run.metrics if run else {},
     }
 
@@ -144,7 +144,7 @@ def _sweep(sweep: Sweep, observer: Observer, observation: Observation, reasons: 
         "held": sweep.hold,
         "waits": sweep.paused or (HELD if sweep.hold else _why(sweep.name, counts, reasons)),
         "head": reasons.head(sweep.name) or None,
-        "left_s": _whole_s(observer.left_s(sweep.name, observation)) if starts or not counts[RunState.QUEUED] else None,
+        "left_s": whole_s(observer.left_s(sweep.name, observation)) if starts or not counts[RunState.QUEUED] else None,
     }
 
 
@@ -155,5 +155,6 @@ def _why(sweep: str, counts: Mapping[RunState, int], reasons: Reasons) -> str:
     return "each queued run has failed, and is tried again after a while" if idle else ""
 
 
-def _whole_s(seconds: float) -> int | None:
+def whole_s(seconds: float) -> int | None:
+    """Seconds for JSON; None where they are infinite, and so not known."""
     return None if math.isinf(seconds) else round(seconds)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
-from orchestrator.balancer.board import Board, Place, Reservation
-from orchestrator.balancer.footprints import MARGIN_UNKNOWN, Learned, cap_mib
-from orchestrator.balancer.memory import lease_mib
-from orchestrator.balancer.observation import Assign, Demand, Observation, Start
-from orchestrator.balancer.priorities import ordered
+from orchestrator.balancer.decision.board import Board
+from orchestrator.balancer.decision.footprints import MARGIN_UNKNOWN, Learned, cap_mib
+from orchestrator.balancer.decision.memory import lease_mib
+from orchestrator.balancer.decision.observation import Assign, Demand, Observation, Start
+from orchestrator.balancer.decision.place import Place
+from orchestrator.balancer.decision.priorities import ordered
+from orchestrator.balancer.decision.reservation import Reservation
 from orchestrator.records import Group
 
 
@@ -47,7 +49,7 @@ class Reasons:
             return f"{needs}; {self._where_closed(nearest, demand)}: {closed}"
         if self._spare_mib(nearest, demand) >= 0:
             return f"{needs}; {self._why_kept(nearest, demand)}"
-        most = f"most headroom is {gib(nearest.headroom_mib)} on {name_of(nearest)}"
+        most = f"most headroom is {gib(nearest.headroom_mib)} on {nearest.name}"
         return "; ".join(filter(None, (needs, most, self._when(nearest, demand))))
 
     def in_the_way(self, place: Place, demand: Demand) -> str:
@@ -99,14 +101,14 @@ class Reasons:
     def _where_closed(self, nearest: Place, demand: Demand) -> str:
         reasons = {self.board.why_closed(place, demand) for place in self.board.places.values()}
         every = len(self.board.places) > 1 and len(reasons) == 1
-        return f"each of {len(self.board.places)} devices" if every else name_of(nearest)
+        return f"each of {len(self.board.places)} devices" if every else nearest.name
 
     def _why_kept(self, place: Place, demand: Demand) -> str:
         if self._allows(place, demand):
-            return f"{name_of(place)} has a place, which it gets next"
+            return f"{place.name} has a place, which it gets next"
         reserved = self.reservation
         soon = f", which starts in {minutes(reserved.in_s)}" if reserved and math.isfinite(reserved.in_s) else ""
-        room = f"{gib(place.headroom_mib)} on {name_of(place)}"
+        room = f"{gib(place.headroom_mib)} on {place.name}"
         return f"{room} are kept for run {short(self._keeper())} before it{soon}"
 
     def _keeper(self) -> str:
@@ -131,7 +133,7 @@ class Reasons:
         if found is None or math.isinf(found.in_s):
             return ""
         place, before = self.board.places[found.device_id], self.run_before(found)
-        where = "there" if place is nearest else f"on {name_of(place)}"
+        where = "there" if place is nearest else f"on {place.name}"
         after = f", after run {short(before)}" if before else ""
         return f"{'will fit' if reserved else 'at the earliest'} {where}{after} in {minutes(found.in_s)}"
 
@@ -156,11 +158,6 @@ def _source(group: Group, first_mib: int, learned: Learned, cap: int, first: str
     if learned.finished:
         return f"learned from {learned.finished} finished"
     return "learned from a run under way" if cap > first_mib else first
-
-
-def name_of(place: Place) -> str:
-    """What people call the device."""
-    return place.device.name or place.device.device_id
 
 
 def short(run_id: str) -> str:

@@ -9,26 +9,25 @@ from typing import Any
 
 import pytest
 
-from orchestrator.balancer.answers import render_answer
-from orchestrator.balancer.explanation import Reasons, cap_from
-from orchestrator.balancer.footprints import Learned
-from orchestrator.balancer.hindsight import Hindsight
-from orchestrator.balancer.inquiry import inquire
-from orchestrator.balancer.observation import Demand, Device, Observation, SweepView, WorkerView
-from orchestrator.balancer.policy import decide
+from orchestrator.balancer.answers.explanation import Reasons, cap_from
+from orchestrator.balancer.answers.hindsight import Hindsight
+from orchestrator.balancer.answers.inquiry import inquire
+from orchestrator.balancer.answers.page import render_answer
+from orchestrator.balancer.answers.snapshot import SNAPSHOT
+from orchestrator.balancer.answers.status import judged
+from orchestrator.balancer.daemon import Daemon
+from orchestrator.balancer.decision.footprints import Learned
+from orchestrator.balancer.decision.observation import Demand, Device, Observation, SweepView, WorkerView
+from orchestrator.balancer.decision.policy import decide
 from orchestrator.balancer.readings import Reading
-from orchestrator.balancer.snapshot import SNAPSHOT
-from orchestrator.balancer.status import judged
 from orchestrator.errors import UnknownNameError
 from orchestrator.records import Group, WorkerState
 from orchestrator.states import RunState
+from tests.orchestrator.balancer.answers.documentation import documented
+from tests.orchestrator.balancer.daemons import steps, under_way
 from tests.orchestrator.balancer.ghosts import FakeLauncher, FakeProbe
-from tests.orchestrator.balancer.test_daemon import Daemon, daemon, launcher, steps, under_way
-from tests.orchestrator.balancer.test_status import documented
 from tests.samples import run_spec, submit, sweep_fields
 from worker.spec import FailureClass, ReportKind
-
-__all__ = ["daemon", "launcher"]
 
 METRICS = {"val_loss": 0.1}
 GPU = Device("GPU-0", total_mib=20_000, free_mib=20_000, slots=4, model="H100", name="gpu0", safety_mib=256)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.balancer.memory import capacity_mib, headroom_mib, lease_mib, safety_mib
-from orchestrator.balancer.observation import (
+from orchestrator.balancer.decision.memory import capacity_mib, headroom_mib, lease_mib, safety_mib
+from orchestrator.balancer.decision.observation import (
     Action,
     Assign,
     Demand,
@@ -22,7 +22,7 @@ from orchestrator.balancer.observation import (
     SweepView,
     WorkerView,
 )
-from orchestrator.balancer.policy import decide
+from orchestrator.balancer.decision.policy import decide
 from orchestrator.records import WorkerState
 
 MODELS = ("A", "B")

@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from orchestrator.balancer.accounting import Rules
+from orchestrator.balancer.decision.observation import Demand, Device, Observation, WorkerView
 from orchestrator.balancer.leases import Leases
-from orchestrator.balancer.observation import Demand, Device, Observation, WorkerView
 from orchestrator.balancer.observer import Observer, World
 from orchestrator.balancer.readings import Reading
 from orchestrator.ledger import RANK, Ledger, QueueLine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.balancer.observation import Device, WorkerView
+from orchestrator.balancer.decision.observation import Device, WorkerView
 
 LEASE_STEP_MIB = 64
 
@@ -42,3 +42,17 @@ def lease_mib(device: Device, cap_mib: int) -> int:
     least = cap_mib + device.overhead_mib
     rounded = -(-least // LEASE_STEP_MIB) * LEASE_STEP_MIB
     return max(least, min(rounded, capacity_mib(device) + device.overhead_mib))
+
+
+def parked_mib(device: Device, worker: WorkerView) -> int:
+    """Lease of a worker without a run: what it holds beside one, which on a GPU is nothing."""
+    return min(worker.lease_mib, device.overhead_mib if device.device_id == "cpu" else 0)
+
+
+def returning_mib(device: Device, worker: WorkerView | None) -> int:
+    """What the last run of an idle worker still held when the device was read.
+
+    Its next run gets that back, as it begins only after the last one's process has ended; to others it counts when it
+    is seen free.
+    """
+    return max(0, worker.observed_mib - parked_mib(device, worker)) if worker else 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from orchestrator.balancer.painting import writable
+from orchestrator.balancer.answers.painting import writable
 from orchestrator.errors import ServiceError
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"
