@@ -20,7 +20,8 @@ import docker.errors
 import docker.types
 import requests
 
-from orchestrator.balancer.launchers.family import ProcessTable, memory_mib
+from orchestrator.balancer.launchers.family import ProcessTable, is_seen, memory_mib
+from orchestrator.balancer.launchers.limits import limits, memory_limit, not_limited
 from orchestrator.balancer.launchers.mounts import volumes_of
 from orchestrator.balancer.launchers.pinning import pinned, threaded
 from orchestrator.balancer.launchers.port import Launched
@@ -33,8 +34,6 @@ LEASE = "hdsmlm.lease"
 _DEVICE = "hdsmlm.device"
 _CPU = "cpu"
 _TIMEOUT_S = 30
-_BESIDE_LEASE_MIB = 512
-"""What the kernel counts for a container beside resident memory: pages of files, and what is below /tmp."""
 _LOG = docker.types.LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
 _RUNNING = {"running", "paused", "restarting"}
 _CONFLICT = 409
@@ -69,6 +68,7 @@ class DockerLauncher:
         self._leases_mib: dict[str, int] = {}
         with _asking():
             self._engine = docker.from_env(timeout=_TIMEOUT_S)
+            self._facts = self._engine.info()
             self._volumes = volumes_of(settings.folders, self._own_mounts())
 
     def start(self, worker: Worker) -> None:
@@ -92,7 +92,7 @@ class DockerLauncher:
         for container in found:
             if container["State"] not in _RUNNING:
                 self._remove(container["Id"], container["Labels"][LEASE])
-        running = {one["Labels"][LEASE]: self._pid(one["Id"]) for one in found if one["State"] in _RUNNING}
+        running = {one["Labels"][LEASE]: self._pid(one) for one in found if one["State"] in _RUNNING}
         families = self._table.families([pid for pid in running.values() if pid])
         members = {worker_id: families.get(pid, []) for worker_id, pid in running.items()}
         return {
@@ -104,7 +104,7 @@ class DockerLauncher:
         """Let the container have the memory of its worker's new lease."""
         if self._leases_mib.get(worker_id) == lease_mib:
             return
-        limit = _limit(lease_mib)
+        limit = memory_limit(lease_mib)
         for found in self._found(worker_id):
             if found["Labels"][_DEVICE] == _CPU:
                 with _asking(), suppress(docker.errors.APIError):
@@ -140,8 +140,9 @@ class DockerLauncher:
 
     def _options(self, worker: Worker) -> dict[str, Any]:
         on_gpu = worker.device != _CPU
-        limit = f"{self._settings.ram_mib}m" if on_gpu else _limit(worker.lease_mib)
+        memory = f"{self._settings.ram_mib}m" if on_gpu else memory_limit(worker.lease_mib)
         return {
+            **limits(memory, self._settings, self._threads, self._facts),
             "name": f"hdsmlm-{worker.worker_id}",
             "labels": self._labels(worker),
             "entrypoint": self._command or None,
@@ -151,12 +152,7 @@ class DockerLauncher:
             "user": self._settings.user or None,
             "network": self._settings.network or None,
             "volumes": self._volumes,
-            "mem_limit": limit,
-            "memswap_limit": limit,
-            "shm_size": f"{self._settings.shm_mib}m",
             "tmpfs": {"/tmp": f"size={self._settings.tmp_mib}m,mode=1777"},
-            "nano_cpus": self._threads * 10**9,
-            "pids_limit": self._settings.most_processes,
             "init": True,
             "read_only": True,
             "cap_drop": ["ALL"],
@@ -190,12 +186,13 @@ class DockerLauncher:
     def _ids(self, worker_id: str) -> list[str]:
         return [container["Id"] for container in self._found(worker_id)]
 
-    def _pid(self, container_id: str) -> int:
+    def _pid(self, found: Mapping[str, Any]) -> int:
         """Its first process as the host numbers it; 0 where that cannot be seen from here."""
+        container_id = found["Id"]
         if container_id not in self._pids:
             with _asking(), suppress(docker.errors.NotFound):
                 pid = self._engine.api.inspect_container(container_id)["State"]["Pid"]
-                self._pids[container_id] = pid if _is_of(pid, container_id) else 0
+                self._pids[container_id] = pid if _is_of(pid, container_id, found["Labels"][LEASE]) else 0
         return self._pids.get(container_id, 0)
 
     def _remove(self, container_id: str, worker_id: str) -> None:
@@ -224,21 +221,13 @@ def _asking() -> Iterator[None]:
         raise ServiceError(f"Docker does not answer ({error}); is it running, and may this user use it?") from error
 
 
-def _limit(lease_mib: int) -> str:
-    return f"{lease_mib + _BESIDE_LEASE_MIB}m"
-
-
 def _request(device: str) -> docker.types.DeviceRequest:
     return docker.types.DeviceRequest(device_ids=[device], capabilities=[["gpu"]])
 
 
-def _is_of(pid: int, container_id: str) -> bool:
-    """Whether the process with that number is the container's, so that it is seen from the host's namespace."""
-    try:
-        if container_id in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8"):
-            return True
-    except OSError:
-        pass
+def _is_of(pid: int, container_id: str, worker_id: str) -> bool:
+    if is_seen(pid, container_id, worker_id):
+        return True
     _log.warning("processes of workers cannot be seen from here; run the balancer with `pid: host`")
     return False
 
@@ -256,4 +245,6 @@ def engine_facts(settings: ContainerSettings) -> str:
             image = engine.images.get(settings.image)
         except docker.errors.ImageNotFound as error:
             raise OrchestratorError(_NO_IMAGE.format(settings.image)) from error
-    return f"version {version}, image {settings.image} {image.short_id}"
+        unlimited = not_limited(engine.info())
+    beside = f"; it cannot limit {', '.join(unlimited)} of workers" if unlimited else ""
+    return f"version {version}, image {settings.image} {image.short_id}{beside}"
