@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.balancer.launchers.engine import Engine, NameTakenError
-from orchestrator.balancer.launchers.family import ProcessTable, memory_mib
+from orchestrator.balancer.launchers.family import ProcessTable, is_seen, memory_mib
+from orchestrator.balancer.launchers.limits import limits, memory_limit
 from orchestrator.balancer.launchers.mounts import volumes_of
 from orchestrator.balancer.launchers.pinning import pinned, threaded
 from orchestrator.balancer.launchers.port import Launched
@@ -25,8 +26,6 @@ INSTALLATION = "hdsmlm.installation"
 LEASE = "hdsmlm.lease"
 _DEVICE = "hdsmlm.device"
 _CPU = "cpu"
-_BESIDE_LEASE_MIB = 512
-"""What the kernel counts for a container beside resident memory: pages of files, and what is below /tmp."""
 _LOG = {"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}}
 _RUNNING = {"running", "paused", "restarting"}
 _log = logging.getLogger(__name__)
@@ -59,6 +58,7 @@ class DockerLauncher:
         self._leases_mib: dict[str, int] = {}
         self._engine = Engine(settings.image)
         self._volumes = volumes_of(settings.folders, self._engine.mounts(socket.gethostname()))
+        self._facts = self._engine.information()
 
     def start(self, worker: Worker) -> None:
         """Launch a container named after the lease, which has the memory of the lease from its first moment."""
@@ -79,7 +79,7 @@ class DockerLauncher:
         for container in found:
             if container["State"] not in _RUNNING:
                 self._remove(container["Id"], container["Labels"][LEASE])
-        running = {one["Labels"][LEASE]: self._pid(one["Id"]) for one in found if one["State"] in _RUNNING}
+        running = {one["Labels"][LEASE]: self._pid(one) for one in found if one["State"] in _RUNNING}
         families = self._table.families([pid for pid in running.values() if pid])
         members = {worker_id: families.get(pid, []) for worker_id, pid in running.items()}
         return {
@@ -91,7 +91,7 @@ class DockerLauncher:
         """Let the container have the memory of its worker's new lease."""
         if self._leases_mib.get(worker_id) == lease_mib:
             return
-        limit = _limit(lease_mib)
+        limit = memory_limit(lease_mib)
         for found in self._found(worker_id):
             if found["Labels"][_DEVICE] == _CPU:
                 self._engine.limit(found["Id"], limit)
@@ -109,8 +109,9 @@ class DockerLauncher:
 
     def _options(self, worker: Worker) -> dict[str, Any]:
         on_gpu = worker.device != _CPU
-        limit = f"{self._settings.ram_mib}m" if on_gpu else _limit(worker.lease_mib)
+        memory = f"{self._settings.ram_mib}m" if on_gpu else memory_limit(worker.lease_mib)
         return {
+            **limits(memory, self._settings, self._threads, self._facts),
             "name": f"hdsmlm-{worker.worker_id}",
             "labels": self._labels(worker),
             "entrypoint": self._command or None,
@@ -120,12 +121,7 @@ class DockerLauncher:
             "user": self._settings.user or None,
             "network": self._settings.network or None,
             "volumes": self._volumes,
-            "mem_limit": limit,
-            "memswap_limit": limit,
-            "shm_size": f"{self._settings.shm_mib}m",
             "tmpfs": {"/tmp": f"size={self._settings.tmp_mib}m,mode=1777"},
-            "nano_cpus": self._threads * 10**9,
-            "pids_limit": self._settings.most_processes,
             "init": True,
             "read_only": True,
             "cap_drop": ["ALL"],
@@ -150,13 +146,14 @@ class DockerLauncher:
     def _ids(self, worker_id: str) -> list[str]:
         return [container["Id"] for container in self._found(worker_id)]
 
-    def _pid(self, container_id: str) -> int:
+    def _pid(self, found: Mapping[str, Any]) -> int:
         """Its first process as the host numbers it; 0 where that cannot be seen from here."""
+        container_id = found["Id"]
         if container_id not in self._pids:
             pid = self._engine.first_pid(container_id)
             if pid is None:
                 return 0
-            self._pids[container_id] = pid if _is_of(pid, container_id) else 0
+            self._pids[container_id] = pid if _is_of(pid, container_id, found["Labels"][LEASE]) else 0
         return self._pids[container_id]
 
     def _remove(self, container_id: str, worker_id: str) -> None:
@@ -165,20 +162,12 @@ class DockerLauncher:
         self._engine.remove(container_id, self._home / "logs" / "workers" / f"{worker_id}.log")
 
 
-def _limit(lease_mib: int) -> str:
-    return f"{lease_mib + _BESIDE_LEASE_MIB}m"
-
-
 def _gpu(device: str) -> dict[str, Any]:
     return {"device_ids": [device], "capabilities": [["gpu"]]}
 
 
-def _is_of(pid: int, container_id: str) -> bool:
-    """Whether the process with that number is the container's, so that it is seen from the host's namespace."""
-    try:
-        if container_id in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8"):
-            return True
-    except OSError:
-        pass
+def _is_of(pid: int, container_id: str, worker_id: str) -> bool:
+    if is_seen(pid, container_id, worker_id):
+        return True
     _log.warning("processes of workers cannot be seen from here; run the balancer with `pid: host`")
     return False

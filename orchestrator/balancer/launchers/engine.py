@@ -16,6 +16,7 @@ import docker.errors
 import requests
 from docker.models.images import Image
 
+from orchestrator.balancer.launchers.limits import not_limited
 from orchestrator.errors import OrchestratorError, ServiceError
 
 _TIMEOUT_S = 30
@@ -47,7 +48,14 @@ class Engine:
         """
         with _asking():
             version = self._client.version()["Version"]
-            return f"version {version}, image {self._name} {self._image.short_id}"
+            unlimited = not_limited(self.information())
+            beside = f"; it cannot limit {', '.join(unlimited)} of workers" if unlimited else ""
+            return f"version {version}, image {self._name} {self._image.short_id}{beside}"
+
+    def information(self) -> dict[str, Any]:
+        """What `docker info` says."""
+        with _asking():
+            return dict(self._client.info())
 
     def launch(self, options: Mapping[str, Any]) -> None:
         """Create a container and start it; nothing is left where that fails.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -47,6 +48,22 @@ def memory_mib(family: Sequence[psutil.Process]) -> int:
         with suppress(psutil.NoSuchProcess):
             sizes.append(process.memory_info().rss)
     return max(sizes) // _MIB
+
+
+def is_seen(pid: int, container_id: str, worker_id: str) -> bool:
+    """Whether the process that has this number here is the first of a worker's container.
+
+    Its control group names the container. Rootless Docker may give it none; then its command line names the worker.
+    """
+    process = Path(f"/proc/{pid}")
+    try:
+        return container_id in _text(process / "cgroup") or worker_id in _text(process / "cmdline")
+    except OSError:
+        return False
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _look_at(pid: int) -> _Seen | None:
