@@ -5,7 +5,7 @@ how alike neighbouring pixels and frames are (noise, width and shape of the poin
 and how sure the answer is, and how much of the image the answer explains: light that its expected counts, blurred, do
 not account for stays behind as structure. What changes between frames is compared on its own: there, a point spread
 function is not hidden by a background. The same numbers of simulated movies from the training ranges are stored with
-the network. A movie is out of domain if it lies further from those movies than 99 % of them lie from each other.
+the network. A movie is out of domain if it lies further from those movies than 98 % of them lie from each other.
 
 Sums come first, so that a movie of any length is measured block by block in little memory.
 """
@@ -33,7 +33,7 @@ LEAST_SIGNAL = 0.05
 where there is hardly any signal, its shape cannot be told."""
 NEIGHBOURS = 5
 """The distance to a set of movies is that to its fifth nearest."""
-USUAL_SHARE = 0.99
+USUAL_SHARE = 0.98
 """Share of the training movies that count as in domain."""
 LEAST_MOVIES = 20
 """Fewer say nothing about what is usual."""
@@ -175,7 +175,7 @@ class Surprise(NamedTuple):
 
     distance: float
     limit: float
-    """The distance that 99 % of the training movies keep from each other."""
+    """The distance that 98 % of the training movies keep from each other."""
     reasons: tuple[str, ...]
     """The traits that are most unusual, in words."""
 

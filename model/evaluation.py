@@ -24,7 +24,7 @@ from model.validation import calibrate, make_card, predict_movie
 
 CONTROL_SEED = 0
 """Seed of the number by which the control moves the frames; the same in every run, so that runs can be compared."""
-STEPS_PER_SCENE, MOST_SCENES, LEAST_SCENES = 100, 120, 4
+STEPS_PER_SCENE, MOST_SCENES, LEAST_SCENES = 60, 240, 4
 """A validation scene for so many optimiser steps: judging shall take little of the time that training took."""
 
 

@@ -31,7 +31,7 @@ from model.targets import build_targets
 
 Floats = NDArray[np.float64]
 
-SCENE_FRAMES, SCENE_PX = 10, 48
+SCENE_FRAMES, SCENE_PX = 10, 64
 """Size of a validation scene."""
 CALIBRATION_MOVIES, CALIBRATION_STEP = 24, 3
 """So many movies calibrate, by every third pixel."""

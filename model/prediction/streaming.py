@@ -158,6 +158,14 @@ def _sums(journal: Journal) -> Sums:
 
 
 def _conclude(network: Network, journal: Journal) -> None:
-    if network.card.domain is not None:
-        surprise = network.card.domain.surprise(traits(_sums(journal)))
-        journal.domain = {**surprise._asdict(), "out_of_domain": surprise.out_of_domain}
+    """Say whether the movie is in domain; one that is shorter than what the network reads at once is not."""
+    card = network.card
+    if card.domain is not None:
+        surprise = card.domain.surprise(traits(_sums(journal)))
+        is_short = journal.frames < card.reading.frames
+        short = [f"frames: {journal.frames}, trained on {card.reading.frames} at a time"] if is_short else []
+        journal.domain = {
+            **surprise._asdict(),
+            "reasons": [*short, *surprise.reasons],
+            "out_of_domain": is_short or surprise.out_of_domain,
+        }

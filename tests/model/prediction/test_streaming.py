@@ -187,7 +187,11 @@ def test_the_shortest_movies_are_predicted(network: Network, task: Asker, tmp_pa
     counts = np.random.default_rng(1).integers(100, 4000, (frames, 9, 9)).astype("uint16")
     write_movie(tmp_path / "short.tif", counts, 100.0)
     asked = task(tmp_path / "short.tif")
-    assert predict_file(network, asked, silent).frames_done == frames
+    journal = predict_file(network, asked, silent)
+    assert journal.frames_done == frames
+    assert journal.domain is not None
+    assert journal.domain["out_of_domain"] is True
+    assert journal.domain["reasons"][0] == f"frames: {frames}, trained on 3 at a time"
     assert open_map(asked.paths.map, asked.movie.shape).shape == (frames, 4, 9, 9)
 
 
