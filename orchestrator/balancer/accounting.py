@@ -186,7 +186,7 @@ class Books:
 
     def _foreign_mib(self, reading: Reading, here: Sequence[Lease], used_mib: int, own_mib: int, now: float) -> int:
         if any(lease.held_mib is None and not lease.quiet and not self._is_attributed(lease) for lease in here):
-            return self._foreign.last_mib(reading.device_id)
+            return self._foreign.hidden_mib(reading.device_id, used_mib, sum(lease.lease_mib for lease in here), now)
         return self._foreign.now_mib(reading.device_id, used_mib, own_mib, reading.at, now)
 
     def _is_attributed(self, lease: Lease) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.balancer.decision.footprints import Learned, cap_mib, margin_unknown
+from orchestrator.balancer.decision.footprints import Learned, cap_mib, least_mib, margin_unknown
 from orchestrator.balancer.decision.throughput import learn
 from orchestrator.records import Group
 from worker.spec import PREFIX
@@ -44,10 +44,12 @@ class Experience:
         """What is known of a signature on a model of device."""
         return self._learned.get(f"{signature}|{model}", Learned())
 
-    def cap_mib(self, group: Group, model: str) -> int:
-        """What one run of the group is given on a model of device."""
-        known, margin = self.of(group.signature, model), self.margin(model)
-        return cap_mib(group.predicted_mib(model), known, margin=margin, fixed=group.fixed)
+    def cap_mib(self, group: Group, model: str, whole_mib: int) -> int:
+        """What one run of the group is given on a model of device, of which one can give `whole_mib` at most."""
+        known, margin, predicted_mib = self.of(group.signature, model), self.margin(model), group.predicted_mib(model)
+        cap = cap_mib(predicted_mib, known, margin=margin, fixed=group.fixed)
+        content = not group.fixed and least_mib(predicted_mib, known) < whole_mib
+        return min(cap, whole_mib) if content else cap
 
     def margin(self, model: str) -> float:
         """What a prediction for a model of device is multiplied by while no run of the signature has finished."""

@@ -1,7 +1,8 @@
 """Other people's memory on each device: the highest of late, which fades.
 
 What one reading shows is what is in use less what is ours. Memory and processes of one reading may be of two moments,
-so while ours was moving, what seems foreign may be ours: it counts for that reading, and is not remembered.
+so while ours was moving, what seems foreign may be ours: it counts for that reading, and is not remembered. While ours
+cannot be told from theirs, theirs is what exceeds all that ours may take, and nothing fades.
 """
 
 from __future__ import annotations
@@ -41,9 +42,11 @@ class Foreign:
         self._peaks: dict[str, _Peak] = {}
         self._own: dict[str, _Own] = {}
 
-    def last_mib(self, device_id: str) -> int:
-        """The highest that was remembered, as it was."""
-        return self._peaks.get(device_id, _Peak()).mib
+    def hidden_mib(self, device_id: str, used_mib: int, leased_mib: int, now: float) -> int:
+        """What counts as foreign while ours cannot be told from it: the highest of late, or what exceeds our leases."""
+        least = max(self._peaks.get(device_id, _Peak()).mib, used_mib - leased_mib)
+        self._peaks[device_id] = _Peak(least, now)
+        return least
 
     def now_mib(self, device_id: str, used_mib: int, own_mib: int, read_at: float, now: float) -> int:
         """What counts as foreign now, by a reading with so much in use, of which so much is ours."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.balancer.accounting import Account, Books, Lease, Rules
 from orchestrator.balancer.closures import Closures
+from orchestrator.balancer.decision.memory import whole_mib
 from orchestrator.balancer.decision.observation import Demand, Device, Observation, SweepView, WorkerView
 from orchestrator.balancer.experience import Experience
 from orchestrator.balancer.launchers.port import Launched
@@ -80,7 +81,7 @@ class Observer:
             devices=account.devices,
             workers=tuple(self._view(worker, account, here.get(worker.device), world, now) for worker in workers),
             sweeps=tuple(map(_sweep_view, self.sweeps.values())),
-            demands=tuple(self._demands(set(models.values()), now)),
+            demands=tuple(self._demands(whole_mib(account.devices), now)),
             loads=self.experience.loads(),
             idle_worker_s=self._settings.idle_worker_s,
             shutting_down=self.leaving or self._shutting_down,
@@ -118,17 +119,17 @@ class Observer:
         reason = self._quarantined.get(reading.device_id, "")
         return replace(reading, trouble=reading.trouble or (reason and f"quarantined after {reason}"))
 
-    def _demands(self, models: set[str], now: float) -> Iterable[Demand]:
+    def _demands(self, models: Mapping[str, int], now: float) -> Iterable[Demand]:
         starting = [sweep for sweep in self.sweeps.values() if not (sweep.hold or sweep.paused)]
         lines = ((sweep.name, line) for sweep in starting for line in self._ledger.queue(sweep.name, _HEADS))
         return (self._demand(name, line, models, now) for name, line in lines)
 
-    def _demand(self, sweep: str, line: QueueLine, models: set[str], now: float) -> Demand:
+    def _demand(self, sweep: str, line: QueueLine, models: Mapping[str, int], now: float) -> Demand:
         group, experience = line.group, self.experience
         return Demand(
             sweep=sweep,
             run_ids=line.run_ids,
-            needs_mib={model: experience.cap_mib(group, model) for model in models},
+            needs_mib={model: experience.cap_mib(group, model, whole) for model, whole in models.items()},
             count=line.size,
             signature=group.signature,
             rank=line.rank,

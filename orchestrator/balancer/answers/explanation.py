@@ -145,9 +145,8 @@ def cap_from(group: Group, model: str, learned: Learned, need_mib: int, margin: 
     """
     predicted = group.predicted_mib(model)
     cap = cap_mib(predicted, learned, margin=margin, fixed=group.fixed)
-    return _source(group, round(predicted * margin), learned, cap, f"predicted ×{margin:.3g}") + (
-        f" ×{need_mib / cap:.2g}" if need_mib > cap else ""
-    )
+    changed = f" ×{need_mib / cap:.2g}" if need_mib > cap else ", at most a whole device" if need_mib < cap else ""
+    return _source(group, round(predicted * margin), learned, cap, f"predicted ×{margin:.3g}") + changed
 
 
 def _source(group: Group, first_mib: int, learned: Learned, cap: int, first: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from orchestrator.balancer.accounting import Rules
+from orchestrator.balancer.decision.memory import whole_mib
 from orchestrator.balancer.decision.observation import Demand, Device, Observation, WorkerView
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.observer import Observer, World
@@ -44,7 +45,7 @@ class Hindsight(Observer):
         """The line of the queue that the run stands in; one of its own, where it waits outside of the queue."""
         group = group_of(run)
         alone = QueueLine(group, 1, 0.0, (run.run_id,), run.position // RANK)
-        own = self._demand(run.sweep, alone, {device.model for device in observation.devices}, time.time())
+        own = self._demand(run.sweep, alone, whole_mib(observation.devices), time.time())
         return next((demand for demand in observation.demands if _are_alike(demand, own)), own)
 
 

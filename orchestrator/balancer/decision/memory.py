@@ -37,6 +37,11 @@ def capacity_mib(device: Device) -> int:
     return device.total_mib - device.reserve_mib - device.overhead_mib - safety_mib(device)
 
 
+def whole_mib(devices: Iterable[Device]) -> dict[str, int]:
+    """The largest cap that a device of each model could give."""
+    return {device.model: capacity_mib(device) for device in sorted(devices, key=capacity_mib)}
+
+
 def lease_mib(device: Device, cap_mib: int) -> int:
     """The lease for a cap, rounded up where the device has so much."""
     least = cap_mib + device.overhead_mib

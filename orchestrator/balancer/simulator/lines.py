@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.balancer.decision.observation import Demand
@@ -31,8 +31,10 @@ class _Line:
 class Lines:
     """Queued runs by what they need."""
 
-    def __init__(self, runs: Iterable[Run], experience: Experience, models: set[str]) -> None:
-        self._experience, self._models = experience, models
+    def __init__(self, runs: Iterable[Run], experience: Experience) -> None:
+        self._experience = experience
+        self._models: Mapping[str, int] = {}
+        """The largest cap that a device of each model could give."""
         self._runs = {run.run_id: (place, run) for place, run in enumerate(runs)}
         self._alone: set[str] = set()
         """Runs that are to have a device to themselves."""
@@ -88,9 +90,9 @@ class Lines:
             self._alone.add(run_id)
         return float(min(300, 2 ** (sum(failures.values()) - 1)))
 
-    def demands(self, now: float) -> tuple[Demand, ...]:
-        """What is queued, one line each."""
-        self._now = now
+    def demands(self, models: Mapping[str, int], now: float) -> tuple[Demand, ...]:
+        """What is queued, one line each; `models` as `decision.memory.whole_mib` tells them."""
+        self._now, self._models = now, models
         return tuple(self._demand(line, now) for line in self._lines.values() if line.waiting)
 
     def _demand(self, line: _Line, now: float) -> Demand:
@@ -107,7 +109,7 @@ class Lines:
         return Demand(
             sweep=line.sweep,
             run_ids=tuple(run_id for _, _, run_id in line.waiting[:HEADS]),
-            needs_mib={model: experience.cap_mib(group, model) for model in self._models},
+            needs_mib={model: experience.cap_mib(group, model, whole) for model, whole in self._models.items()},
             count=len(line.waiting),
             signature=group.signature,
             rank=line.waiting[0][0],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from orchestrator.balancer.accounting import Account, Books, Lease, Rules
+from orchestrator.balancer.decision.memory import whole_mib
 from orchestrator.balancer.decision.observation import Observation, SweepView, WorkerView
 from orchestrator.balancer.experience import Experience
 from orchestrator.balancer.readings import Reading
@@ -41,7 +42,7 @@ class Onlooker:
         self.machine, self.scenario = machine, machine.scenario
         self.experience = Experience(cast(Any, _Blank()))
         self.books = Books(self.rules())
-        self.lines = Lines(self.scenario.runs, self.experience, self._models())
+        self.lines = Lines(self.scenario.runs, self.experience)
         sweeps, priorities = {run.sweep for run in self.scenario.runs}, self.scenario.priorities
         self._sweeps = tuple(SweepView(name, priorities.get(name, 50)) for name in sorted(sweeps))
 
@@ -99,7 +100,7 @@ class Onlooker:
             devices=account.devices,
             workers=tuple(views),
             sweeps=self._sweeps,
-            demands=self.lines.demands(now),
+            demands=self.lines.demands(whole_mib(account.devices), now),
             loads=self.experience.loads(),
             idle_worker_s=_IDLE_WORKER_S,
         )

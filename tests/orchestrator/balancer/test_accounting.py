@@ -50,6 +50,21 @@ def test_a_new_balancer_takes_the_memory_of_foreigners_over_from_the_last() -> N
     assert device(heir, used(0, 130)).foreign_mib == 30_000
 
 
+def test_what_exceeds_our_leases_is_foreign_while_ours_cannot_be_told_apart() -> None:
+    books, ours = Books(RULES), replace(LEASE, held_mib=None, ramping=True)
+    assert device(books, used(15_000, 1, BLIND), ours).foreign_mib == 0
+    assert device(books, used(32_000, 2, BLIND), ours).foreign_mib == 12_000
+    assert device(books, used(15_000, 3, BLIND), ours).foreign_mib == 12_000
+
+
+def test_nothing_fades_while_ours_cannot_be_told_apart() -> None:
+    books, ours = Books(RULES), replace(LEASE, held_mib=None, ramping=True)
+    device(books, used(30_000, 100, BLIND))
+    assert device(books, used(10_000, 300, BLIND), ours).foreign_mib == 30_000
+    assert device(books, used(0, 359, BLIND)).foreign_mib == 30_000
+    assert device(books, used(0, 420, BLIND)).foreign_mib == 15_000
+
+
 def test_what_seems_foreign_while_our_own_memory_moves_counts_once_and_is_not_remembered() -> None:
     books = Books(RULES)
     device(books, used(20_000, 1), replace(LEASE, held_mib=20_000))

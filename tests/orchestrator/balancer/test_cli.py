@@ -144,7 +144,7 @@ def test_draining_before_any_balancer_has_run_is_refused(daemon: Daemon, call: C
 def test_explain_prints_a_page_or_json(daemon: Daemon, launcher: FakeLauncher, call: Call) -> None:
     submit(daemon.ledger, "a", "b")
     under_way(daemon, launcher)
-    assert "waits: needs 1.9 GiB; cpu: its one slot is taken" in call("explain", "slug-b").output
+    assert "waits: needs 2.0 GiB; cpu: its one slot is taken" in call("explain", "slug-b").output
     assert json.loads(call("explain", "a", "--json").output)["under_way"]["name"] == "cpu"
 
 

@@ -156,7 +156,7 @@ def test_status_shows_the_snapshot_and_says_when_the_balancer_is_down(
     steps(daemon)
     seen = read(address)
     assert seen["up"]
-    assert [device["leased_mib"] for device in seen["devices"]] == [1728 + 1984]
+    assert [device["leased_mib"] for device in seen["devices"]] == [1792 + 2048]
     assert {worker["run"] for worker in seen["workers"]} == {"a", "b"}
     assert seen["sweeps"][0]["queued"] == 1
     assert "slug-a" in render(seen)

@@ -96,10 +96,11 @@ def test_reasons_place_the_runs_that_a_decision_places() -> None:
 @pytest.mark.parametrize(
     ("learned", "need_mib", "words"),
     [
-        (Learned(), 1250, "predicted ×1.25"),
-        (Learned(), 1500, "predicted ×1.25 ×1.2"),
+        (Learned(), 1300, "predicted ×1.3"),
+        (Learned(), 1200, "predicted ×1.3, at most a whole device"),
+        (Learned(), 1560, "predicted ×1.3 ×1.2"),
         (Learned(provisional_mib=1200), 1320, "learned from a run under way"),
-        (Learned(provisional_mib=100), 1250, "predicted ×1.25"),
+        (Learned(provisional_mib=100), 1300, "predicted ×1.3"),
         (Learned(peak_mib=1000, finished=3), 1104, "learned from 3 finished"),
         (Learned(floor_mib=1875, ooms=1), 1875, "after 1 out-of-memory"),
     ],
@@ -203,7 +204,7 @@ def test_a_run_of_a_paused_sweep_is_told_so_and_still_what_it_needs(daemon: Daem
     steps(daemon)
     queue = inquire(daemon.ledger, "a")["queue"]
     assert queue["why"] == "its sweep is paused: by a person"
-    assert queue["devices"][0]["cap_mib"] == 1250
+    assert queue["devices"][0]["cap_mib"] == 1300
 
 
 def test_a_run_that_is_over_says_how_it_ended(daemon: Daemon, launcher: FakeLauncher) -> None:

@@ -174,7 +174,7 @@ def test_the_head_of_a_queue_that_waits_is_named_with_its_reason(
     submit(daemon.ledger, "a", "b")
     under_way(daemon, launcher)
     (sweep,) = read(address)["sweeps"]
-    assert (sweep["head"], sweep["waits"]) == ("b", "needs 1.9 GiB; cpu: its one slot is taken")
+    assert (sweep["head"], sweep["waits"]) == ("b", "needs 2.0 GiB; cpu: its one slot is taken")
 
 
 def test_a_sweep_whose_runs_wait_out_a_failure_says_so(daemon: Daemon, launcher: FakeLauncher, address: str) -> None:
