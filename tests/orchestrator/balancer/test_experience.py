@@ -65,7 +65,7 @@ def test_a_run_that_fits_nowhere_ends_as_infeasible_with_the_numbers(daemon: Dae
     daemon.step(0)
     run = daemon.ledger.run("a")
     assert run.state is RunState.INFEASIBLE
-    assert "123750 MiB" in run.message
+    assert "128700 MiB" in run.message
 
 
 def test_a_run_that_goes_over_its_cap_gets_more_then_a_device_to_itself_and_then_is_infeasible(
