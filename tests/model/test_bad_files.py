@@ -12,10 +12,12 @@ import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from scipy.ndimage import gaussian_filter
 
 from model.card import Card, write_card
 from model.cli import main
 from model.config import ModelConfig, SimulationConfig
+from model.emitters import Emitters
 from model.prediction.windows import Reading
 from model.scene import typical_scene
 from model.simulator import simulate_movie
@@ -262,6 +264,16 @@ def test_a_table_whose_localisations_lie_on_no_light_is_refused(lit: Commands, c
             cell[2], cell[3] = cell[3], cell[2]
     lit.table.write_text("\n".join([lines[0], *map(",".join, cells)]) + "\n")
     assert_refused(lit.call(command), lit.table.name, "does not fit the movie.*no more than by chance")
+
+
+def test_spots_that_are_dark_in_their_middle_are_light_too(commands: Commands) -> None:
+    rng, places = np.random.default_rng(0), np.zeros((60, 64, 64))
+    rows = Emitters.of(np.repeat(np.arange(60), 6), *rng.uniform(12, 52, (2, 360)), np.full(360, 900.0))
+    np.add.at(places, (rows.frame, rows.y_px.astype(int), rows.x_px.astype(int)), 20_000)
+    lobes = sum(np.roll(gaussian_filter(places, (0, 1.1, 1.1)), move, axis=2) for move in (-4, 4))
+    tiff(commands.movie, rng.poisson(lobes + 100).astype(np.uint16))
+    write_thunderstorm(commands.table, rows, 100.0)
+    assert commands.call("check").exit_code == 0
 
 
 def test_a_table_that_lies_on_the_light_is_not_refused_and_what_lies_outside_is_counted(lit: Commands) -> None:
