@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.commands.hyperparameters import config_file, config_of, settings
-from model.commands.messages import refusals
+from model.commands.messages import quiet_start, refusals
 
 if TYPE_CHECKING:
     from model.checkpoint import EpochRecord, Progress
@@ -60,9 +60,10 @@ def train(out: Path, file: Path | None, given: tuple[str, ...]) -> None:
 
 
 def _train(out: Path, config: TrainConfig) -> Trained:
-    from model.checkpoint import Checkpoints
-    from model.registry import find_network
-    from model.training import Listener, train
+    with quiet_start():
+        from model.checkpoint import Checkpoints
+        from model.registry import find_network
+        from model.training import Listener, train
 
     history = _History(out / "epochs.csv", config.training.epochs)
     listener = Listener(history.began, lambda _epoch, _pace: None, history.epoch_ended)

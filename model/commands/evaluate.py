@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.commands.messages import network_option, refusals, results_option
+from model.commands.messages import network_option, quiet_start, refusals, results_option
 from model.commands.networks import load
 
 if TYPE_CHECKING:
@@ -57,13 +57,14 @@ def evaluate(movie: Path | None, table: Path | None, reference: str | None, out:
 def _on_a_movie(
     reference: str | None, movie: Path, table: Path, out: Path, options: dict[str, Any]
 ) -> tuple[dict[str, Any], Sequence[str]]:
-    from model.benchmark.methods import probability_map
-    from model.benchmark.tables import score_lines
-    from model.decoding.peeling import decode
-    from model.figures import draw_overlay, typical_frame
-    from model.scoring.report import RADII_NM, summary, take
-    from model.scoring.verdicts import Criterion, Judged
-    from model.tables import read_table
+    with quiet_start():
+        from model.benchmark.methods import probability_map
+        from model.benchmark.tables import score_lines
+        from model.decoding.peeling import decode
+        from model.figures import draw_overlay, typical_frame
+        from model.scoring.report import RADII_NM, summary, take
+        from model.scoring.verdicts import Criterion, Judged
+        from model.tables import read_table
 
     truth = read_table(table)
     labelled = _labelled(movie, truth, options["pixel_nm"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.commands.messages import network_option, refusals, results_option
+from model.commands.messages import network_option, quiet_start, refusals, results_option
 from model.commands.networks import load, pixel_size
 
 if TYPE_CHECKING:
@@ -55,11 +55,13 @@ def _fit(path: Path, reference: str | None, out: Path, options: dict[str, Any]) 
 
     from model.errors import InputError
     from model.files import make_folder
-    from model.fitting.files import fit_file
-    from model.movies import open_movie
-    from model.prediction.outputs import Paths, stem_of
-    from model.prediction.photons import Scale
-    from model.prediction.streaming import Task, predict_file
+
+    with quiet_start():
+        from model.fitting.files import fit_file
+        from model.movies import open_movie
+        from model.prediction.outputs import Paths, stem_of
+        from model.prediction.photons import Scale
+        from model.prediction.streaming import Task, predict_file
 
     camera = _camera(options)
     with open_movie(path) as movie:

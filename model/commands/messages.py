@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,20 @@ network_option = click.option(
 def results_option(default: str) -> Callable[[Command], Command]:
     """The folder into which a command writes; whether it can be one is told in a line, see `refusals`."""
     return click.option("--out", default=default, show_default=True, type=click.Path(path_type=Path), help="Folder.")
+
+
+@contextmanager
+def quiet_start() -> Iterator[None]:
+    """Keep what TensorFlow's libraries say as they are loaded from the terminal; what goes wrong is raised as ever."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.commands.messages import quiet_start
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ def load(reference: str | None, threshold: float | None = None) -> Network:
 
     path = find_network(reference)
 
-    from model.card import load_network
-    from model.prediction.journal import file_digest
-    from model.prediction.streaming import Network
+    with quiet_start():
+        from model.card import load_network
+        from model.prediction.journal import file_digest
+        from model.prediction.streaming import Network
 
     model, card = load_network(path)
     return Network(model, card if threshold is None else card._replace(threshold=threshold), file_digest(path))
