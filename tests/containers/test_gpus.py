@@ -83,7 +83,7 @@ def test_workers_get_the_gpu_of_their_lease_and_several_share_one(
 ) -> None:
     machine.submit(write_space(tmp_path, "shared", rates=5, seeds=4))
     runs = json.loads(machine.call("orchestrator", "status", "shared", "--runs", "--json"))["details"]
-    plans = [part for run in runs for part in (plan_key(run["run"]), Plan(seconds=120).dump())]
+    plans = [part for run in runs for part in (plan_key(run["run"]), Plan(seconds=600).dump())]
     machine.redis("MSET", *plans)
     wait_for(lambda: len(machine.worker_ids()) == _GPUS * _SLOTS)
     containers = [json.loads(docker("inspect", one))[0] for one in machine.workers()]
