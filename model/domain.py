@@ -138,7 +138,7 @@ def traits(sums: Sums) -> Floats:
 
 
 def _reach(covariance: Floats) -> tuple[float, Floats]:
-    """The covariance with the next pixel, and by how much less that of further ones is; from those at `_SHIFTS`."""
+    """The covariance with the next pixel, and those with further ones over it; from those at `_SHIFTS`."""
     along_x, along_y = covariance[1 : len(LAGS)], covariance[len(LAGS) :]
     near = max((along_x[0] + along_y[0]) / 2, LEAST_SIGNAL * covariance[0], _SMALL)
     return near, (along_x[1:] + along_y[1:]) / 2 / near
