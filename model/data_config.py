@@ -96,8 +96,9 @@ class SimulationConfig(Group):
     """Amplitude of the background's smooth unevenness over its mean."""
     blobs_per_um2: Annotated[float, Field(ge=0, le=5)] = 0.0
     """Mean density of molecules far out of focus per frame and um²: light without a label."""
-    psf: Literal["gaussian", "astigmatic"] = "gaussian"
-    """`astigmatic` needs `z_range_nm`."""
+    psf: Literal["gaussian", "astigmatic", "mixed"] = "gaussian"
+    """`mixed`: half of the movies are in focus throughout, a quarter round and a quarter astigmatic, of any depth up to
+    `z_range_nm`. `astigmatic` and `mixed` need `z_range_nm`."""
     psf_sigma_min_px: Annotated[float, Field(ge=0.5, le=4)] = 1.0
     """Narrowest point spread function in focus, px: standard deviation."""
     psf_sigma_max_px: Annotated[float, Field(ge=0.5, le=4)] = 1.2
@@ -132,6 +133,6 @@ class SimulationConfig(Group):
 
     @model_validator(mode="after")
     def _astigmatism_has_depth(self) -> SimulationConfig:
-        if self.psf == "astigmatic" and not self.z_range_nm:
-            raise ValueError("psf 'astigmatic' needs z_range_nm above 0: how far emitters lie from focus")
+        if self.psf != "gaussian" and not self.z_range_nm:
+            raise ValueError(f"psf {self.psf!r} needs z_range_nm above 0: how far emitters lie from focus")
         return self

@@ -9,9 +9,12 @@ import numpy as np
 
 from model.camera import CAMERAS, Camera, altered
 from model.data_config import SimulationConfig
-from model.optics import ASTIGMATIC, PLAIN, Optics
+from model.optics import ASTIGMATIC, PLAIN, Axes, Optics
 from model.photophysics import Kinetics
 from model.structures import STRUCTURED, Structure
+
+_OPTICS_FACTOR = 1.4
+"""How far the depths of `mixed` optics differ from the calibrated ones, either way."""
 
 
 class Scene(NamedTuple):
@@ -35,7 +38,8 @@ class Scene(NamedTuple):
     dark_frames: float = 0.0
     """Mean time of one dark state."""
     photons_distribution: Literal["normal", "lognormal"] = "normal"
-    psf: Literal["gaussian", "astigmatic"] = "gaussian"
+    axes: Axes = PLAIN
+    """Of the point spread function."""
     halo: float = 0.0
     z_range_nm: float = 0.0
     perlin: float = 0.0
@@ -45,7 +49,7 @@ class Scene(NamedTuple):
     @property
     def optics(self) -> Optics:
         """The point spread function."""
-        return Optics(self.sigma_px, ASTIGMATIC if self.psf == "astigmatic" else PLAIN, self.halo)
+        return Optics(self.sigma_px, self.axes, self.halo)
 
     @property
     def kinetics(self) -> Kinetics:
@@ -60,7 +64,7 @@ def draw_scene(simulation: SimulationConfig, pixel_nm: float, rng: np.random.Gen
         camera = "emccd" if rng.random() < 0.5 else "scmos"
     times = _factor(simulation.on_factor, rng)
     kinetics = kinetics_of(simulation)
-    return typical_scene(
+    scene = typical_scene(
         simulation, pixel_nm, _log_uniform(simulation.density_min_per_um2, simulation.density_max_per_um2, rng)
     )._replace(
         structure=_structure(simulation, rng),
@@ -72,12 +76,13 @@ def draw_scene(simulation: SimulationConfig, pixel_nm: float, rng: np.random.Gen
         dark_frames=kinetics.dark * times,
         halo=rng.uniform(0.0, simulation.halo_max),
     )
+    return _with_depth(scene, simulation, rng) if simulation.psf == "mixed" else scene
 
 
 def typical_scene(simulation: SimulationConfig, pixel_nm: float, density_per_um2: float) -> Scene:
     """The scene in the middle of a config's ranges, at a given density.
 
-    Structures that differ between movies become uniform and `mixed` cameras the EMCCD.
+    Structures that differ between movies become uniform, `mixed` cameras the EMCCD and `mixed` optics flat and round.
     """
     kinetics = kinetics_of(simulation)
     return Scene(
@@ -93,9 +98,9 @@ def typical_scene(simulation: SimulationConfig, pixel_nm: float, density_per_um2
         returns=kinetics.returns,
         dark_frames=kinetics.dark,
         photons_distribution=simulation.photons_distribution,
-        psf=simulation.psf,
+        axes=ASTIGMATIC if simulation.psf == "astigmatic" else PLAIN,
         halo=simulation.halo_max / 2,
-        z_range_nm=simulation.z_range_nm,
+        z_range_nm=0.0 if simulation.psf == "mixed" else simulation.z_range_nm,
         perlin=simulation.background_perlin,
         blobs_per_um2=simulation.blobs_per_um2,
         pixel_maps=simulation.pixel_maps,
@@ -118,6 +123,17 @@ def _calibrated(camera: Camera, simulation: SimulationConfig) -> Camera:
     if simulation.counts_per_electron is not None:
         camera = camera._replace(electrons_per_adu=(camera.em_gain or 1.0) / simulation.counts_per_electron)
     return camera if simulation.baseline is None else camera._replace(baseline=simulation.baseline)
+
+
+def _with_depth(scene: Scene, simulation: SimulationConfig, rng: np.random.Generator) -> Scene:
+    """A scene of `mixed` optics: one half stay flat, of the others every other one is astigmatic."""
+    drawn = rng.random()
+    if drawn < 0.5:
+        return scene
+    x, y = ASTIGMATIC if drawn < 0.75 else PLAIN
+    factor = _factor(_OPTICS_FACTOR, rng)
+    axes = (x.stretched(factor), y.stretched(factor))
+    return scene._replace(axes=axes, z_range_nm=rng.uniform(0.0, simulation.z_range_nm))
 
 
 def _structure(simulation: SimulationConfig, rng: np.random.Generator) -> Structure:

@@ -32,6 +32,13 @@ def test_above_focus_an_astigmatic_image_is_narrow_in_x_and_below_in_y() -> None
     assert widths.y_px[1] < widths.x_px[1]
 
 
+def test_optics_that_are_stretched_widen_as_much_at_a_greater_depth() -> None:
+    z = np.array([-300.0, 0.0, 205.0])
+    stretched = Optics(1.375, (ASTIGMATIC[0].stretched(1.5), ASTIGMATIC[1].stretched(1.5)))
+    assert stretched.widths(1.5 * z).x_px == pytest.approx(Optics(1.375, ASTIGMATIC).widths(z).x_px)
+    assert stretched.widths(1.5 * z).y_px == pytest.approx(Optics(1.375, ASTIGMATIC).widths(z).y_px)
+
+
 def test_a_round_image_widens_alike_on_both_sides_and_axes() -> None:
     widths = Optics(1.1).widths(np.array([-400.0, 0.0, 400.0]))
     assert widths.x_px == pytest.approx([1.1 * math.sqrt(2), 1.1, 1.1 * math.sqrt(2)])

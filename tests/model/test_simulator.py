@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from model.config import SimulationConfig
+from model.optics import PLAIN
 from model.photophysics import Kinetics, rows_per_molecule
 from model.scene import Scene, draw_scene, typical_scene
 from model.simulator import illuminate, simulate_movie
@@ -140,7 +141,9 @@ BROAD = SimulationConfig(
 )
 
 
-@pytest.mark.parametrize("config", [BROAD, BROAD.model_copy(update={"psf": "astigmatic", "z_range_nm": 750.0})])
+@pytest.mark.parametrize(
+    "config", [BROAD, *(BROAD.model_copy(update={"psf": psf, "z_range_nm": 750.0}) for psf in ("astigmatic", "mixed"))]
+)
 def test_the_whole_physics_gives_the_same_bytes_for_the_same_seed(config: SimulationConfig) -> None:
     def movie(seed: int) -> bytes:
         rng = np.random.default_rng(seed)
@@ -166,6 +169,34 @@ def test_drawn_scenes_spread_over_cameras_photons_backgrounds_and_times() -> Non
         assert low <= min(values) < low * 1.2
         assert high / 1.2 < max(values) <= high
         assert np.median(values) == pytest.approx(math.sqrt(low * high), rel=0.2)
+
+
+def test_of_mixed_optics_half_are_flat_a_quarter_round_and_a_quarter_astigmatic_with_depth() -> None:
+    mixed = BROAD.model_copy(update={"psf": "mixed", "z_range_nm": 600.0})
+    rng = np.random.default_rng(12)
+    scenes = [draw_scene(mixed, 110.0, rng) for _ in range(800)]
+    deep = [each for each in scenes if each.z_range_nm]
+    assert len(deep) / len(scenes) == pytest.approx(0.5, abs=0.05)
+    assert {each.axes for each in scenes if not each.z_range_nm} == {PLAIN}
+    astigmatic = [each.axes[0].focus_nm != each.axes[1].focus_nm for each in deep]
+    assert np.mean(astigmatic) == pytest.approx(0.5, abs=0.07)
+    assert np.median([each.z_range_nm for each in deep]) == pytest.approx(300.0, rel=0.15)
+    depths = [
+        each.axes[0].depth_nm / (290.0 if cylinder else 400.0) for each, cylinder in zip(deep, astigmatic, strict=True)
+    ]
+    assert 1 / 1.4 <= min(depths) < 0.75
+    assert 1.3 < max(depths) <= 1.4
+
+
+def test_the_typical_scene_of_mixed_optics_is_flat_and_round() -> None:
+    typical = typical_scene(BROAD.model_copy(update={"psf": "mixed", "z_range_nm": 600.0}), 110.0, 2.0)
+    assert (typical.axes, typical.z_range_nm) == (PLAIN, 0.0)
+
+
+@pytest.mark.parametrize("psf", ["astigmatic", "mixed"])
+def test_optics_with_depth_are_refused_without_it(psf: Literal["astigmatic", "mixed"]) -> None:
+    with pytest.raises(ValueError, match=f"psf '{psf}' needs z_range_nm above 0"):
+        SimulationConfig(psf=psf)
 
 
 def test_a_rectangular_field_has_the_asked_density_everywhere() -> None:
