@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from model.prediction.streaming import Network
 
 
-def load(reference: str | None, threshold: float | None = None) -> Network:
-    """The network that a reference names, or the one that ships; with another threshold than its own where given.
+def load(reference: str | None, *, threshold: float | None = None, views: int | None = None) -> Network:
+    """The network that a reference names, or the one that ships; with another threshold or views where given.
 
     Raises:
         InputError: there is none.
@@ -28,7 +28,9 @@ def load(reference: str | None, threshold: float | None = None) -> Network:
         from model.prediction.streaming import Network
 
     model, card = load_network(path)
-    return Network(model, card if threshold is None else card._replace(threshold=threshold), file_digest(path))
+    reading = card.reading._replace(symmetries=views or card.reading.symmetries)
+    card = card._replace(reading=reading, threshold=card.threshold if threshold is None else threshold)
+    return Network(model, card, file_digest(path))
 
 
 def pixel_size(path: Path, given: float | None, stated: float | None) -> float:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 @click.option("--pixel-nm", type=click.FloatRange(20, 500), help="Edge of a pixel where the file does not say, nm.")
 @click.option("--threshold", type=click.FloatRange(0.01, 1), help="τ of the decoder instead of the network's own.")
 @click.option(
+    "--views",
+    type=click.Choice([1, 4, 8]),
+    help="Turned and mirrored views to average, instead of the network's own number; fewer are faster.",
+)
+@click.option(
     "--photons-per-count",
     default=0.1667,
     show_default=True,
@@ -60,7 +65,7 @@ def predict(movies: tuple[Path, ...], reference: str | None, out: Path, as_json:
 
     scale = Scale(options["photons_per_count"], options["sigma_px"])
     with refusals(as_json):
-        network = load(reference, options.pop("threshold"))
+        network = load(reference, threshold=options["threshold"], views=options["views"])
         stems = _stems(movies)
         make_folder(out)
     refused = 0

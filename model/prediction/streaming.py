@@ -88,6 +88,7 @@ def _journal(network: Network, task: Task) -> Journal:
         "movie": movie_identity(task.movie),
         "network": network.digest,
         "threshold": network.card.threshold,
+        "views": network.card.reading.symmetries,
         "pixel_nm": task.pixel_nm,
         **task.scale._asdict(),
     }

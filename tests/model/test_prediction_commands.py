@@ -80,6 +80,24 @@ def test_a_pixel_size_that_nobody_tells_is_asked_for(network: Path, movie: Path,
     assert 24 * 100 < x_nm.max() <= 24 * 200
 
 
+def test_more_views_make_the_map_of_a_mirrored_movie_the_mirrored_map(
+    network: Path, movie: Path, tmp_path: Path
+) -> None:
+    import tifffile
+
+    mirrored = tmp_path / "mirrored.tif"
+    write_movie(mirrored, tifffile.imread(movie)[:, ::-1], 100.0)
+
+    def differ(views: int) -> float:
+        done = call("predict", movie, mirrored, "--model", network, "--views", views, "--out", tmp_path / "out")
+        assert done.exit_code == 0, done.output
+        here, there = (tifffile.imread(tmp_path / f"out/{name}.counts.ome.tif") for name in ("movie", "mirrored"))
+        return float(np.abs(here - there[..., ::-1, :]).max())
+
+    assert differ(1) > 1e-3
+    assert differ(8) < 1e-5
+
+
 def test_two_movies_of_one_name_are_refused_before_anything_is_done(network: Path, movie: Path, tmp_path: Path) -> None:
     done = call("predict", movie, tmp_path / "movie.dax", "--model", network, "--out", tmp_path / "out")
     assert done.exit_code == 2
