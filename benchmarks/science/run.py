@@ -1,6 +1,6 @@
-"""The fixed test set: a network beside its decoders' ablations, a network without temporal context, and the floor.
+"""The fixed test set: a network beside its decoders' ablations, other networks, and the floor.
 
-    python benchmarks/science/run.py [--model FILE] [--no-context FILE] [--out FOLDER] [--fit]
+    python benchmarks/science/run.py [--model FILE] [--beside NAME=FILE]… [--out FOLDER] [--fit]
 
 Generates the test set from its seeds and compares its SHA-256 with the committed one; then answers and scores it.
 Writes results.md, results.json, f1_over_density.png and overlays. Chooses nothing: the networks' thresholds stand in
@@ -37,10 +37,10 @@ SHOWN = (Cell(1.0), Cell(4.0), Cell(8.0), Cell(4.0, "filaments"))
 
 @click.command()
 @click.option("--model", "reference", help="None: the champion that ships.")
-@click.option("--no-context", help="A network that was trained on single frames with equal compute.")
+@click.option("--beside", multiple=True, metavar="NAME=FILE", help="Another network: an ablation, an earlier stage.")
 @click.option("--out", default="benchmarks/science/results", show_default=True, type=click.Path(path_type=Path))
 @click.option("--fit", "fits", is_flag=True, help="Fit the champion's candidates too.")
-def main(reference: str | None, no_context: str | None, out: Path, fits: bool) -> None:
+def main(reference: str | None, beside: tuple[str, ...], out: Path, fits: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     found = digest(movie for cell in cells() for movie in judging_movies(cell))
@@ -49,8 +49,7 @@ def main(reference: str | None, no_context: str | None, out: Path, fits: bool) -
     methods: list[Method] = [of_network(network, NAME, variants=True)]
     if fits:
         methods.append(with_fit(network, f"{NAME}, fitted"))
-    if no_context:
-        methods.append(of_network(load(no_context), "without context"))
+    methods += (of_network(load(file), name) for name, _, file in (each.partition("=") for each in beside))
     methods.append(classical_floor())
     results = run(cells(), methods, lambda cell: print(_seconds(began), cell, flush=True))
     scored_s = time.perf_counter() - began - made_s
