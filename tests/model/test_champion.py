@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, shift
 
+from model.benchmark.cells import Cell
+from model.benchmark.methods import probability_map
 from model.commands.networks import load
 from model.commands.predict import predict_movie
 from model.data_config import SimulationConfig
+from model.decoding.peeling import decode
 from model.emitters import LabelledMovie
 from model.movies import write_movie
+from model.optics import ASTIGMATIC
 from model.prediction.outputs import Paths
 from model.prediction.streaming import Network
 from model.scene import typical_scene
@@ -44,6 +49,16 @@ def test_it_finds_what_a_user_simulates(champion: Network, tmp_path: Path, camer
     found = read_table(paths.thunderstorm).emitters(100.0)
     assert score(movie.emitters, found, 2.5, 100.0, Criterion("knn_matched", 2.0)).f1 > 0.9
     assert not told["domain"]["out_of_domain"]
+
+
+@pytest.mark.parametrize("changes", [{"sigma_px": 2.0}, {"axes": ASTIGMATIC, "z_range_nm": 400.0}])
+def test_it_does_not_take_wide_or_astigmatic_spots_for_pairs(champion: Network, changes: dict[str, Any]) -> None:
+    scene = Cell(1.0, on_frames=3.0).scene()._replace(**changes)
+    movie = simulate_movie(scene, frames=10, size_px=64, rng=np.random.default_rng(5))
+    found = decode(probability_map(champion, movie), champion.card.threshold)
+    scores = score(movie.emitters, found, 2.5, 100.0, Criterion(snr_threshold=2.0))
+    assert scores.precision > 0.7
+    assert scores.recall > 0.85
 
 
 def test_spots_with_lobes_are_out_of_its_domain(champion: Network, tmp_path: Path) -> None:
