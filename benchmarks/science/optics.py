@@ -1,4 +1,4 @@
-"""Networks on other point spread functions than the test set's, beside the classical floor. Nothing is chosen by it.
+"""Networks on other point spread functions than the test set's, beside the classical floor.
 
     python benchmarks/science/optics.py [--model FILE]…
 
