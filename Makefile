@@ -12,7 +12,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	$(UV) pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(VENV)/bin/python --no-build-isolation --no-deps -e .
 	touch $(READY)
 
@@ -26,7 +26,7 @@ test-containers: $(READY)  ## the system in containers, on a real Docker Engine,
 	$(VENV)/bin/python -m pytest tests/containers
 
 torch: $(READY)  ## PyTorch for the tests of backends, several GB into .torch
-	$(UV) pip install --quiet --python $(VENV)/bin/python --target .torch --constraint requirements.lock $(TORCH)
+	$(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --target .torch --constraint requirements.lock $(TORCH)
 
 check: $(READY)  ## format, lint, types, layers
 	$(VENV)/bin/ruff format --check .

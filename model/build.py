@@ -50,6 +50,7 @@ def compiled(
         weighted_metrics=[AnyPrecision(), AnyRecall(), CountRatio()],
         jit_compile={"auto": "auto", "on": True, "off": False}[config.training.xla],
     )
+    network.optimizer.build(network.trainable_variables)  # TensorFlow would trace a step that makes variables twice
     return network
 
 

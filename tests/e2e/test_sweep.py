@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,9 @@ from orchestrator.states import RunState
 from tests.e2e.installation import Installation, tags, wait_for, write_space
 
 pytestmark = pytest.mark.timeout(600)
+
+_REPORTED_S = 1.0
+"""In which the balancer has heard of a run that was over when it was stopped."""
 
 STATES = [str(state) for state in RunState]
 
@@ -82,11 +86,10 @@ def test_what_a_run_printed_can_be_read(installation: Installation) -> None:
 
 
 def test_killed_workers_and_balancers_lose_nothing(installation: Installation, tmp_path: Path) -> None:
-    space = write_space(tmp_path, "chaos", rates=6, seeds=2, epochs=3, steps=10)
+    space = write_space(tmp_path, "chaos", rates=6, seeds=2, epochs=3)
     following = installation.start("run", str(space))
     wait_for(lambda: installation.ledger.counts("chaos")[RunState.FINISHED] >= 1)
-    busy = next(worker for worker in installation.leases.workers() if worker.run_id)
-    psutil.Process(_worker_pid(installation, busy.worker_id)).kill()
+    wait_for(lambda: _kill_at_work(installation, "chaos"))
     following.kill()
     following.communicate()
     balancer = Services(installation.settings).find(BALANCER)
@@ -133,6 +136,24 @@ def test_down_stops_everything_and_leaves_no_process(installation: Installation)
     assert [services.find(name) for name in (REDIS, MLFLOW, BALANCER)] == [None, None, None]
     ours = [process for process in psutil.process_iter(["cmdline"]) if _is_ours(process, installation)]
     assert ours == []
+
+
+def _kill_at_work(installation: Installation, sweep: str) -> bool:
+    """Kill a worker in the middle of its run, if there is one; its run is stopped first, lest it end just then."""
+    for worker in installation.leases.workers():
+        supervisor = psutil.Process(_worker_pid(installation, worker.worker_id))
+        children = supervisor.children()
+        for child in children:
+            child.suspend()
+        time.sleep(_REPORTED_S)
+        at_work = worker.run_id in {run.run_id for run in installation.ledger.runs(sweep, RunState.RUNNING)}
+        if at_work:
+            supervisor.kill()
+        for child in children:
+            child.resume()
+        if at_work:
+            return True
+    return False
 
 
 def _worker_pid(installation: Installation, worker_id: str) -> int:
