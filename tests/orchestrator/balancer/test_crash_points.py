@@ -201,4 +201,4 @@ def test_whichever_write_is_the_last_one_of_a_balancer_the_next_one_goes_on(
         assert (len(executed), executed[-1]) == (deaths + 1, run.accepted_token), f"after write {fatal}"
         assert (run.mlflow_run_id, run.attempts) == (run.accepted_token, deaths + 1)
         assert leftovers(redis) == [], f"after write {fatal}"
-    assert fatal > 30, "the life of a run has more writes than that"
+    assert fatal > 20, "the life of a run has more writes than that, however many reports are entered at once"
