@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from orchestrator.balancer.launchers.process import ProcessLauncher
+from orchestrator.records import Worker
 from orchestrator.services import BALANCER, MLFLOW, REDIS, Services
 from orchestrator.states import RunState
 from tests.e2e.installation import Installation, tags, wait_for, write_space
@@ -89,7 +90,7 @@ def test_killed_workers_and_balancers_lose_nothing(installation: Installation, t
     space = write_space(tmp_path, "chaos", rates=6, seeds=2, epochs=3)
     following = installation.start("run", str(space))
     wait_for(lambda: installation.ledger.counts("chaos")[RunState.FINISHED] >= 1)
-    wait_for(lambda: _kill_at_work(installation, "chaos"))
+    wait_for(lambda: any(_kill_at_work(installation, "chaos", worker) for worker in installation.leases.workers()))
     following.kill()
     following.communicate()
     balancer = Services(installation.settings).find(BALANCER)
@@ -138,22 +139,19 @@ def test_down_stops_everything_and_leaves_no_process(installation: Installation)
     assert ours == []
 
 
-def _kill_at_work(installation: Installation, sweep: str) -> bool:
-    """Kill a worker in the middle of its run, if there is one; its run is stopped first, lest it end just then."""
-    for worker in installation.leases.workers():
-        supervisor = psutil.Process(_worker_pid(installation, worker.worker_id))
-        children = supervisor.children()
-        for child in children:
-            child.suspend()
-        time.sleep(_REPORTED_S)
-        at_work = worker.run_id in {run.run_id for run in installation.ledger.runs(sweep, RunState.RUNNING)}
-        if at_work:
-            supervisor.kill()
-        for child in children:
-            child.resume()
-        if at_work:
-            return True
-    return False
+def _kill_at_work(installation: Installation, sweep: str, worker: Worker) -> bool:
+    """Kill a worker if it is in the middle of a run, which is stopped first, lest it end just then."""
+    supervisor = psutil.Process(_worker_pid(installation, worker.worker_id))
+    children = supervisor.children()
+    for child in children:
+        child.suspend()
+    time.sleep(_REPORTED_S)
+    at_work = worker.run_id in {run.run_id for run in installation.ledger.runs(sweep, RunState.RUNNING)}
+    if at_work:
+        supervisor.kill()
+    for child in children:
+        child.resume()
+    return at_work
 
 
 def _worker_pid(installation: Installation, worker_id: str) -> int:

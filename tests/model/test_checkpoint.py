@@ -28,7 +28,6 @@ from model.checkpoint import Checkpoints, Progress
 from worker.memory import MIB, peak_mib
 from model.results import _save
 network = build_compiled(resolve({"model.depth": 4, "model.base_filters": 32}), json.loads(sys.argv[1]), 10)
-network.optimizer.build(network.trainable_variables)
 variables = [*network.variables, *network.optimizer.variables]
 held_mib = 4 * sum(variable.shape.num_elements() for variable in variables) / MIB
 with tempfile.TemporaryDirectory() as folder:
