@@ -163,6 +163,11 @@ class Ledger:
         """Make a group known, before a run joins it."""
         self.redis.hset(f"{sweep_key(sweep)}:groups", group.name, group.model_dump_json())
 
+    def group(self, run: Run) -> Group:
+        """What a run needs, and where it is not to be tried again."""
+        text = self.redis.hget(f"{sweep_key(run.sweep)}:groups", run.group)
+        return Group.model_validate_json(text) if text else Group.of(run.spec, exclusive=False)
+
     def find_run(self, name: str) -> Run:
         """The one run with this id or slug, or whose id begins so; raises as `find_runs` does."""
         return self.find_runs([name])[0]

@@ -6,7 +6,7 @@ Redis keeps each as a hash of strings, which pydantic reads; fields of other rel
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, Self
@@ -29,18 +29,23 @@ class Group(Message):
     """Whether a person has said how much memory they need."""
     exclusive: bool = False
     work_gflop: float = 1.0
+    shuns: frozenset[str] = frozenset()
+    """Devices on which they failed for a reason that may be the device's; others are tried first."""
 
     @classmethod
-    def of(cls, spec: RunSpec, *, exclusive: bool) -> Self:
+    def of(cls, spec: RunSpec, *, exclusive: bool, shuns: Collection[str] = ()) -> Self:
         """The group of a run."""
+        needs = f"{spec.signature or spec.footprint_mib}:{spec.work_gflop:.4g}"
+        apart = [":exclusive" if exclusive else "", *(f":not {device}" for device in sorted(shuns))]
         return cls(
-            name=f"{spec.signature or spec.footprint_mib}:{spec.work_gflop:.4g}{':exclusive' if exclusive else ''}",
+            name=needs + "".join(apart),
             signature=spec.signature,
             footprint_mib=spec.footprint_mib,
             gpu_footprint_mib=spec.gpu_footprint_mib or spec.footprint_mib,
             fixed=spec.memory_is_fixed,
             exclusive=exclusive,
             work_gflop=spec.work_gflop,
+            shuns=frozenset(shuns),
         )
 
     def predicted_mib(self, model: str) -> int:

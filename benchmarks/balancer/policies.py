@@ -16,7 +16,7 @@ from collections import defaultdict
 from itertools import product
 from pathlib import Path
 
-from orchestrator.balancer.simulator import PEERS, Result, play
+from orchestrator.balancer.simulator import FORESIGHT, PEERS, Result, play
 from orchestrator.balancer.simulator.attempts import Ending
 from orchestrator.balancer.simulator.drawing import draw
 from orchestrator.balancer.simulator.files import read_fleet, read_workload
@@ -33,8 +33,9 @@ HEAD = (
 BARS = (
     "bars: neighbour 0; own out of memory ≤ 1 per signature and ≤ 0.5 % of runs; × bound (× oracle where demands\n"
     "cannot be divided) ≤ 1.10; packing ≥ 90 % of the best feasible, where memory is short before compute is.\n"
-    "The oracle knows every peak, the learner only from a run that has reached it. Deaths are sums over the seeds,\n"
-    "the rest medians."
+    "The oracle knows every peak, the learner only from a run that has reached it. tried and told are ours, told for\n"
+    "nothing what each run's first epoch holds, and what it needs at its peak. Deaths are sums over the seeds, the\n"
+    "rest medians."
 )
 
 Job = tuple[str, str, int]
@@ -57,8 +58,9 @@ def main() -> None:
 
 
 def policies(workload: str) -> tuple[str, ...]:
-    """Whom to compare; schedules that foresee everything foresee no foreigners."""
-    return ("ours", *PEERS) if workload == "hostile" else ("ours", *PEERS, ORACLE, LEARNER)
+    """Whom to compare; who foresees peaks or everything foresees no foreigners."""
+    foreseeing = () if workload == "hostile" else (*FORESIGHT, ORACLE, LEARNER)
+    return ("ours", *PEERS, *foreseeing)
 
 
 def simulated(job: Job) -> Result | float:

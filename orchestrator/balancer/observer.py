@@ -137,6 +137,7 @@ class Observer:
             work=group.work_gflop,
             waited_s=now - line.served_at if line.served_at else 0.0,
             exclusive=group.exclusive,
+            shuns=group.shuns,
             unproven=frozenset(m for m in models if not (group.fixed or experience.of(group.signature, m).is_proven)),
         )
 

@@ -18,7 +18,7 @@ from orchestrator.balancer.experience import Experience
 from orchestrator.balancer.leases import Entry, Leases
 from orchestrator.errors import FencedError, RefusedError, UnknownNameError
 from orchestrator.ledger import UNSETTLED, Ledger
-from orchestrator.records import Group, Run, Sweep, Worker, WorkerState
+from orchestrator.records import Group, Run, Sweep, SweepPolicy, Worker, WorkerState
 from orchestrator.states import RunState
 from worker.spec import FailureClass, Report, ReportKind, sweep_key
 
@@ -155,7 +155,8 @@ class Reports:
 
     def _fail(self, run: Run, report: Report, worker: Worker | None) -> None:
         sweep = self._ledger.sweep(run.sweep)
-        verdict = judge(run, report, sweep, now=time.time(), jitter=random.random())
+        group = self._group_after(run, report, worker)
+        verdict = judge(run, report, sweep.policy, group)
         self._ledger.add_group(run.sweep, verdict.group)
         self._ledger.move(run.run_id, verdict.target, token=run.token, fields=verdict.fields)
         _log.warning("run %s: %s, now %s: %s", run.run_id, report.failure, verdict.target, report.message)
@@ -166,6 +167,13 @@ class Reports:
         if verdict.target is RunState.FAILED:
             self._break_circuit(sweep, report.signature)
 
+    def _group_after(self, run: Run, report: Report, worker: Worker | None) -> Group:
+        """What the run needs; where its device may be to blame, on another one first."""
+        group = self._ledger.group(run)
+        if worker is None or worker.device == "cpu" or report.failure is not FailureClass.INFRA:
+            return group
+        return Group.of(run.spec, exclusive=group.exclusive, shuns=group.shuns | {worker.device})
+
     def _break_circuit(self, sweep: Sweep, signature: str) -> None:
         alike = self._ledger.redis.hincrby(f"{sweep_key(sweep.name)}:signatures", signature, 1)
         counts = self._ledger.counts(sweep.name)
@@ -175,24 +183,24 @@ class Reports:
             self._ledger.mark_sweep(sweep.name, paused=reason)
 
 
-def judge(run: Run, report: Report, sweep: Sweep, *, now: float, jitter: float) -> Verdict:
-    """Retry the run or give it up; `jitter` is in [0, 1).
+def judge(run: Run, report: Report, policy: SweepPolicy, group: Group) -> Verdict:
+    """Retry the run, in `group`, after a pause that is longer each time, or give it up.
 
     A run that went over its cap is given more; going over again, a device to itself; and then nothing is left to try.
     """
     failure = report.failure or FailureClass.INFRA
     failures = {**run.failures, failure: run.failures.get(failure, 0) + 1}
     fields: dict[str, Any] = {"failures": json.dumps(failures), "message": report.message, "ended_at": report.at}
-    alone = run.group == Group.of(run.spec, exclusive=True).name
-    group = Group.of(run.spec, exclusive=alone or failures.get(FailureClass.OOM, 0) > 1)
-    if failure is FailureClass.OOM and alone:
+    if failure is FailureClass.OOM and group.exclusive:
         fields["message"] = f"had a device to itself and yet too little memory: {report.message}"
         return Verdict(RunState.INFEASIBLE, fields, group)
+    if failures.get(FailureClass.OOM, 0) > 1:
+        group = Group.of(run.spec, exclusive=True, shuns=group.shuns)
     poisonous = report.signature == LOST_WITH_WORKER and failures[failure] >= _POISON
-    if failures[failure] > sweep.policy.retries.get(failure, 0) or poisonous:
+    if failures[failure] > policy.retries.get(failure, 0) or poisonous:
         return Verdict(RunState.FAILED, fields, group)
-    wait_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (sum(failures.values()) - 1)) * (0.5 + jitter)
-    return Verdict(RunState.QUEUED, {**fields, "not_before": now + wait_s, "group": group.name}, group)
+    wait_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (sum(failures.values()) - 1)) * random.uniform(0.5, 1.5)
+    return Verdict(RunState.QUEUED, {**fields, "not_before": time.time() + wait_s, "group": group.name}, group)
 
 
 def pause_reason(sweep: Sweep, alike: int, signature: str, counts: Mapping[RunState, int]) -> str:

@@ -14,7 +14,7 @@ from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.observer import Observer, World
 from orchestrator.balancer.readings import Reading
 from orchestrator.ledger import RANK, Ledger, QueueLine
-from orchestrator.records import Group, Run, WorkerState
+from orchestrator.records import Run, WorkerState
 from orchestrator.settings import BalancerSettings
 
 _Seen = TypeVar("_Seen", Device, WorkerView)
@@ -43,24 +43,14 @@ class Hindsight(Observer):
 
     def demand_of(self, run: Run, observation: Observation) -> Demand:
         """The line of the queue that the run stands in; one of its own, where it waits outside of the queue."""
-        group = group_of(run)
-        alone = QueueLine(group, 1, 0.0, (run.run_id,), run.position // RANK)
+        alone = QueueLine(self._ledger.group(run), 1, 0.0, (run.run_id,), run.position // RANK)
         own = self._demand(run.sweep, alone, whole_mib(observation.devices), time.time())
         return next((demand for demand in observation.demands if _are_alike(demand, own)), own)
 
 
-def group_of(run: Run) -> Group:
-    """What the run needs; for itself, where it went over its cap again and again."""
-    alone = Group.of(run.spec, exclusive=True)
-    return alone if run.group == alone.name else Group.of(run.spec, exclusive=False)
-
-
 def _are_alike(one: Demand, other: Demand) -> bool:
-    return (one.sweep, one.signature, one.exclusive, one.work) == (
-        other.sweep,
-        other.signature,
-        other.exclusive,
-        other.work,
+    return all(
+        getattr(one, name) == getattr(other, name) for name in ("sweep", "signature", "exclusive", "work", "shuns")
     )
 
 

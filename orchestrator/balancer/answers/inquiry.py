@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.balancer.answers.explanation import Reasons, cap_from, minutes
-from orchestrator.balancer.answers.hindsight import Hindsight, group_of
+from orchestrator.balancer.answers.hindsight import Hindsight
 from orchestrator.balancer.answers.snapshot import HELD, SNAPSHOT, whole_s
 from orchestrator.balancer.answers.status import judged
 from orchestrator.balancer.decision.observation import Demand, Observation
@@ -15,7 +15,7 @@ from orchestrator.balancer.decision.place import Place
 from orchestrator.balancer.leases import Leases
 from orchestrator.errors import UnknownNameError
 from orchestrator.ledger import Ledger
-from orchestrator.records import Run, Sweep
+from orchestrator.records import Group, Run, Sweep
 from orchestrator.states import RunState
 from worker.spec import sweep_key
 
@@ -108,7 +108,7 @@ def _reservation(reasons: Reasons, demand: Demand) -> dict[str, Any] | None:
 
 
 def _device(hindsight: Hindsight, run: Run, reasons: Reasons, place: Place, demand: Demand) -> dict[str, Any]:
-    model, group = place.device.model, group_of(run)
+    model, group = place.device.model, Group.of(run.spec, exclusive=False)
     learned, need = hindsight.experience.of(group.signature, model), reasons.board.need_mib(place, demand)
     return {
         "device": place.device.device_id,
@@ -138,7 +138,7 @@ def _under_way(hindsight: Hindsight, ledger: Ledger, run: Run, seen: Mapping[str
         "worker_state": str(worker.state),
         "device": worker.device,
         "name": names.get(worker.device, worker.device),
-        "predicted_mib": group_of(run).predicted_mib(worker.model),
+        "predicted_mib": Group.of(run.spec, exclusive=False).predicted_mib(worker.model),
         "learned_mib": learned.peak_mib or learned.provisional_mib or None,
         "cap_mib": worker.cap_mib or None,
         "lease_mib": worker.lease_mib,

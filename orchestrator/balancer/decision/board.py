@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.balancer.decision.memory import lease_mib
-from orchestrator.balancer.decision.observation import Assign, Demand, Observation, Start, WorkerView
+from orchestrator.balancer.decision.observation import Assign, Demand, Device, Observation, Start, WorkerView
 from orchestrator.balancer.decision.place import Place, place_of
 from orchestrator.balancer.decision.reservation import Reservation, reservation_on
 from orchestrator.balancer.decision.throughput import worth_adding
@@ -55,7 +55,8 @@ class Board:
 
     def expected(self, demand: Demand) -> WorkerView | None:
         """A worker that is starting, and that a run of the demand will be given."""
-        coming = [worker for worker in self._free if worker.state is WorkerState.STARTING and _is_meant(worker, demand)]
+        starting = (worker for worker in self._free if worker.state is WorkerState.STARTING)
+        coming = [worker for worker in starting if _is_meant(worker, demand) and not self._is_shunned(worker, demand)]
         for worker in coming[:1]:
             self._free.remove(worker)
         return coming[0] if coming else None
@@ -84,7 +85,9 @@ class Board:
 
     def reserve(self, demand: Demand) -> Reservation | None:
         """Where the demand will have its place first, from the expected ends of what runs there."""
-        places = (place for place in self.places.values() if not place.closed)
+        places = (
+            place for place in self.places.values() if not (place.closed or self._is_shunned(place.device, demand))
+        )
         found = (reservation_on(place, demand, self.need_mib(place, demand)) for place in places)
         return min(filter(None, found), key=lambda one: (one.in_s, -one.extra_mib), default=None)
 
@@ -99,8 +102,8 @@ class Board:
     def why_closed(self, place: Place, demand: Demand) -> str:
         """Why a run of the demand cannot start on the device, whatever memory it has; empty where it could."""
         device = place.device
-        if place.closed:
-            return place.closed
+        if place.closed or self._is_shunned(device, demand):
+            return place.closed or "it failed there, and another device can take it"
         if place.worker_for(demand) is None and len(place.workers) >= device.slots:
             return "its one slot is taken" if device.slots == 1 else f"all {device.slots} slots are taken"
         if place.at_work and (place.exclusive or demand.exclusive):
@@ -110,6 +113,13 @@ class Board:
         if not worth_adding(place.loads, self._observation.load(device, demand.signature), settled=place.is_settled):
             return "one run more would slow the others down by as much as it brings"
         return ""
+
+    def _is_shunned(self, here: Device | WorkerView, demand: Demand) -> bool:
+        """Whether a run of the demand failed on this device and is to be tried on another one."""
+        if here.device_id not in demand.shuns:
+            return False
+        others = (place for name, place in self.places.items() if name not in demand.shuns and not place.is_lost)
+        return any(place.capacity_mib >= demand.needs_mib[place.device.model] for place in others)
 
     def _signatures_on(self, model: str) -> set[str]:
         return {name for place in self.places.values() if place.device.model == model for name in place.under_way}

@@ -112,6 +112,8 @@ class Demand:
     """How long none of them has been served."""
     exclusive: bool = False
     """Whether a run wants its device to itself."""
+    shuns: frozenset[str] = frozenset()
+    """Devices that are tried only where no other one could ever take a run."""
     unproven: frozenset[str] = frozenset()
     """Models of device on which no run of this signature has finished."""
 

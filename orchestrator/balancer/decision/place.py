@@ -64,6 +64,11 @@ class Place:
         return not self.ramping or any(just_ended)
 
     @property
+    def is_lost(self) -> bool:
+        """Whether nothing starts here until a person or the driver says otherwise."""
+        return bool(self.closed) and self.closed != self.device.blind
+
+    @property
     def is_open(self) -> bool:
         """Whether a run can start here, memory aside."""
         return not self.closed and not self.exclusive

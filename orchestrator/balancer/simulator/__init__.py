@@ -20,6 +20,7 @@ from orchestrator.balancer.simulator.ablations import (
 from orchestrator.balancer.simulator.bounds import bounds
 from orchestrator.balancer.simulator.drawing import draw
 from orchestrator.balancer.simulator.files import read_fleet, read_workload
+from orchestrator.balancer.simulator.foresight import Told, Tried
 from orchestrator.balancer.simulator.machine import Machine, Policy
 from orchestrator.balancer.simulator.ours import Ours
 from orchestrator.balancer.simulator.packing import Packing
@@ -30,7 +31,7 @@ from orchestrator.balancer.simulator.scenario import Scenario
 from orchestrator.balancer.simulator.text import render
 from orchestrator.errors import UnknownNameError
 
-__all__ = ["ABLATIONS", "PEERS", "POLICIES", "Result", "picture", "play", "render", "simulate"]
+__all__ = ["ABLATIONS", "FORESIGHT", "PEERS", "POLICIES", "Result", "picture", "play", "render", "simulate"]
 
 PEERS: Mapping[str, Callable[[], Policy]] = MappingProxyType(
     {
@@ -54,7 +55,10 @@ ABLATIONS: Mapping[str, Callable[[], Ours]] = MappingProxyType(
 )
 """The balancer with one safeguard taken away."""
 
-POLICIES: Mapping[str, Callable[[], Policy]] = MappingProxyType({"ours": Ours, **PEERS, **ABLATIONS})
+FORESIGHT: Mapping[str, Callable[[], Ours]] = MappingProxyType({"tried": Tried, "told": Told})
+"""The balancer, told what it can only find out by running."""
+
+POLICIES: Mapping[str, Callable[[], Policy]] = MappingProxyType({"ours": Ours, **PEERS, **FORESIGHT, **ABLATIONS})
 """All that can be simulated, by name."""
 
 _PATIENCE = 40

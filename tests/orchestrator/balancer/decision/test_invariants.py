@@ -63,6 +63,7 @@ def demands(draw: st.DrawFn, number: int) -> Demand:
         expected_s=draw(st.sampled_from([60.0, 3600.0, float("inf")])),
         waited_s=draw(st.sampled_from([0.0, 36_000.0])),
         exclusive=draw(st.sampled_from([False, False, True])),
+        shuns=frozenset(draw(st.sampled_from([(), (), ("GPU-0",), ("GPU-0", "GPU-2")]))),
         unproven=draw(st.sampled_from([frozenset(), frozenset(MODELS)])),
     )
 
@@ -99,10 +100,23 @@ def test_an_empty_fleet_never_waits_for_nothing(world: Observation) -> None:
     fits = [
         demand
         for demand in world.demands
-        if demand.sweep in able and any(lease_mib(d, demand.needs_mib[d.model]) <= headroom_mib(d, ()) for d in usable)
+        if demand.sweep in able
+        and any(
+            lease_mib(device, demand.needs_mib[device.model]) <= headroom_mib(device, ())
+            for device in usable
+            if not is_kept_from(world, demand, device)
+        )
     ]
     if fits:
         assert any(isinstance(action, Start) for action in decide(world))
+
+
+def is_kept_from(world: Observation, demand: Demand, device: Device) -> bool:
+    """Whether runs failed on the device, and one that they did not fail on is well and large enough."""
+    others = (one for one in world.devices if one.device_id not in demand.shuns)
+    well = (one for one in others if not one.trouble and one.device_id not in world.draining)
+    fitting = any(demand.needs_mib[one.model] <= capacity_mib(one) for one in well)
+    return device.device_id in demand.shuns and fitting
 
 
 def happens(world: Observation, event: int) -> Observation:
@@ -236,3 +250,4 @@ def check_assignment(world: Observation, action: Assign) -> None:
     assert worker.sweep == demand.sweep
     assert demand.needs_mib[device.model] <= action.cap_mib
     assert action.exclusive == demand.exclusive
+    assert not is_kept_from(world, demand, device)

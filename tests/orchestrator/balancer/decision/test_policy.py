@@ -7,8 +7,18 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.balancer.answers.explanation import Reasons
 from orchestrator.balancer.decision.memory import headroom_mib
-from orchestrator.balancer.decision.observation import Assign, Park, Refuse, Start, SweepView, WorkerView
+from orchestrator.balancer.decision.observation import (
+    Action,
+    Assign,
+    Device,
+    Park,
+    Refuse,
+    Start,
+    SweepView,
+    WorkerView,
+)
 from orchestrator.balancer.decision.policy import decide
 from orchestrator.records import WorkerState
 from tests.orchestrator.balancer.decision.observed import BUSY, EMPTY, GPU, IDLE, TWO, busy, demand, kinds, seen
@@ -138,6 +148,49 @@ def test_a_device_with_foreigners_is_the_last_choice_where_the_settings_say_so()
     (start,) = decide(replace(EMPTY, devices=(avoided, TWO[1]), demands=(demand(60_000),)))
     assert isinstance(start, Start)
     assert start.device_id == "GPU-1"
+
+
+def devices_of(actions: tuple[Action, ...]) -> list[str]:
+    return [action.device_id for action in actions if isinstance(action, Start)]
+
+
+def test_a_run_that_failed_on_a_device_is_tried_on_another_one_however_empty_the_first_is() -> None:
+    again = demand(10_000, shuns=frozenset({"GPU-0"}))
+    beside = busy(40_000, device_id="GPU-1")
+    devices = (GPU, replace(TWO[1], free_mib=40_000))
+    assert devices_of(decide(replace(EMPTY, devices=devices, workers=(beside,), demands=(again,)))) == ["GPU-1"]
+
+
+def test_it_waits_for_a_device_that_is_full_and_what_is_kept_for_it_is_there() -> None:
+    again, other = demand(10_000, "again", shuns=frozenset({"GPU-0"})), demand(8_000, "other")
+    full = busy(79_000, device_id="GPU-1", ends_in_s=100.0)
+    given = replace(EMPTY, devices=(GPU, replace(TWO[1], free_mib=500)), workers=(full,), demands=(again, other))
+    assert devices_of(decide(given)) == ["GPU-0"]
+    reasons = Reasons(given)
+    assert reasons.in_the_way(reasons.board.places["GPU-0"], again) == "it failed there, and another device can take it"
+    assert reasons.reservation is not None
+    assert (reasons.reservation.device_id, reasons.reservation.in_s) == ("GPU-1", 100.0)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [(), (replace(TWO[1], total_mib=9_000, free_mib=9_000),), (replace(TWO[1], trouble="Xid 79"),)],
+    ids=["none is there", "the other is too small", "the other is unwell"],
+)
+def test_it_goes_back_where_no_other_device_could_take_it(others: tuple[Device, ...]) -> None:
+    again = demand(10_000, shuns=frozenset({"GPU-0"}))
+    assert devices_of(decide(replace(EMPTY, devices=(GPU, *others), demands=(again,)))) == ["GPU-0"]
+
+
+def test_a_device_that_cannot_be_read_for_a_moment_is_waited_for() -> None:
+    again = demand(10_000, shuns=frozenset({"GPU-0"}))
+    assert decide(replace(EMPTY, devices=(GPU, replace(TWO[1], blind="not read")), demands=(again,))) == ()
+
+
+def test_a_worker_that_is_starting_on_a_device_that_is_shunned_is_not_waited_for() -> None:
+    again = demand(10_000, shuns=frozenset({"GPU-0"}))
+    coming = replace(IDLE, state=WorkerState.STARTING, signature="10000")
+    assert devices_of(decide(replace(EMPTY, devices=TWO, workers=(coming,), demands=(again,)))) == ["GPU-1"]
 
 
 def test_small_runs_pass_a_large_one_only_where_they_are_over_before_its_turn() -> None:
