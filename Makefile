@@ -4,6 +4,9 @@ PYTHON ?= python3
 UV     := $(VENV)/bin/uv
 READY  := $(VENV)/.ready
 TORCH  ?= torch
+PYTEST := $(VENV)/bin/python -m pytest
+TIMED  := tests/chaos tests/e2e
+COVERAGE ?=
 
 .PHONY: quickstart test test-containers torch check fmt bench down lock clean
 .DEFAULT_GOAL := quickstart
@@ -19,11 +22,12 @@ $(READY): requirements.lock pyproject.toml
 quickstart: $(READY)  ## set everything up and train a small grid to its leaderboard
 	$(VENV)/bin/orchestrator run search_spaces/quickstart.yaml
 
-test: $(READY)  ## set everything up and run the tests
-	$(VENV)/bin/python -m pytest --ignore tests/containers --cov=orchestrator --cov=worker --cov=model --cov-report=term:skip-covered
+test: $(READY)  ## set everything up and run the tests, those that watch the clock alone; COVERAGE=--cov tells what they reach
+	$(PYTEST) tests --ignore tests/containers $(TIMED:%=--ignore %) --numprocesses logical --maxprocesses 4 $(COVERAGE) --cov-report=
+	$(PYTEST) $(TIMED) $(COVERAGE) --cov-append --cov-report=term:skip-covered
 
 test-containers: $(READY)  ## the system in containers, on a real Docker Engine, its pages in Chromium
-	$(VENV)/bin/python -m pytest tests/containers
+	$(PYTEST) tests/containers
 
 torch: $(READY)  ## PyTorch for the tests of backends, several GB into .torch
 	$(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --target .torch --constraint requirements.lock $(TORCH)

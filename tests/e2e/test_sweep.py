@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -13,11 +12,9 @@ from orchestrator.records import Worker
 from orchestrator.services import BALANCER, MLFLOW, REDIS, Services
 from orchestrator.states import RunState
 from tests.e2e.installation import Installation, tags, wait_for, write_space
+from worker.spec import report_stream
 
 pytestmark = pytest.mark.timeout(600)
-
-_REPORTED_S = 1.0
-"""In which the balancer has heard of a run that was over when it was stopped."""
 
 STATES = [str(state) for state in RunState]
 
@@ -104,7 +101,7 @@ def test_killed_workers_and_balancers_lose_nothing(installation: Installation, t
 
 
 def test_an_interrupted_run_checkpoints_and_goes_on_where_it_was(installation: Installation, tmp_path: Path) -> None:
-    space = write_space(tmp_path, "pausing", rates=1, seeds=1, epochs=12, steps=40)
+    space = write_space(tmp_path, "pausing", rates=1, seeds=1, epochs=8, steps=40)
     following = installation.start("run", str(space))
     wait_for(lambda: any(run.epoch >= 1 for run in installation.ledger.runs("pausing", RunState.RUNNING)))
     following.send_signal(signal.SIGINT)
@@ -117,7 +114,7 @@ def test_an_interrupted_run_checkpoints_and_goes_on_where_it_was(installation: I
     ran = installation.call("run", str(space))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "resumed at step" in installation.call("logs", run.run_id).stdout
-    assert_complete(installation, "pausing", runs=1, epochs=12)
+    assert_complete(installation, "pausing", runs=1, epochs=8)
 
 
 def test_two_terminals_that_submit_at_once_queue_each_run_once(installation: Installation, tmp_path: Path) -> None:
@@ -140,17 +137,16 @@ def test_down_stops_everything_and_leaves_no_process(installation: Installation)
 
 
 def _kill_at_work(installation: Installation, sweep: str, worker: Worker) -> bool:
-    """Kill a worker if it is in the middle of a run, which is stopped first, lest it end just then."""
+    """Kill a worker and its run in the middle of it: they are stopped first, and what they have said is heard."""
     supervisor = psutil.Process(_worker_pid(installation, worker.worker_id))
-    children = supervisor.children()
-    for child in children:
-        child.suspend()
-    time.sleep(_REPORTED_S)
+    supervisor.suspend()
+    family = [*supervisor.children(), supervisor]
+    for process in family:
+        process.suspend()
+    wait_for(lambda: not installation.ledger.redis.xlen(report_stream(worker.worker_id)))
     at_work = worker.run_id in {run.run_id for run in installation.ledger.runs(sweep, RunState.RUNNING)}
-    if at_work:
-        supervisor.kill()
-    for child in children:
-        child.resume()
+    for process in family:
+        process.kill() if at_work else process.resume()
     return at_work
 
 
