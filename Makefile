@@ -6,7 +6,6 @@ READY  := $(VENV)/.ready
 TORCH  ?= torch
 PYTEST := $(VENV)/bin/python -m pytest
 TIMED  := tests/chaos tests/e2e
-COVERAGE ?=
 
 .PHONY: quickstart test test-containers torch check fmt bench down lock clean
 .DEFAULT_GOAL := quickstart
@@ -22,9 +21,9 @@ $(READY): requirements.lock pyproject.toml
 quickstart: $(READY)  ## set everything up and train a small grid to its leaderboard
 	$(VENV)/bin/orchestrator run search_spaces/quickstart.yaml
 
-test: $(READY)  ## set everything up and run the tests, those that watch the clock alone; COVERAGE=--cov tells what they reach
-	$(PYTEST) tests --ignore tests/containers $(TIMED:%=--ignore %) --numprocesses logical --maxprocesses 4 $(COVERAGE) --cov-report=
-	$(PYTEST) $(TIMED) $(COVERAGE) --cov-append --cov-report=term:skip-covered
+test: $(READY)  ## set everything up and run the tests, those that watch the clock alone
+	$(PYTEST) tests --ignore tests/containers $(TIMED:%=--ignore %) --numprocesses logical --maxprocesses 4 --cov --cov-report=
+	$(PYTEST) $(TIMED) --cov --cov-append --cov-report=term:skip-covered
 
 test-containers: $(READY)  ## the system in containers, on a real Docker Engine, its pages in Chromium
 	$(PYTEST) tests/containers

@@ -201,6 +201,10 @@ class Progress(States):
     sweep: SweepName
     paused: str
     metric: Metric
+    starting: Count
+    """Workers that are starting for its runs."""
+    waits: str
+    """Why the next of its runs waits, as the balancer said last; empty: none does, or no balancer is there."""
     at_work: list[AtWork]
     best: Best | None
     mlflow: str | None

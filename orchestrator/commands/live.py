@@ -101,7 +101,7 @@ def line(view: View) -> str:
 
 
 def summary(view: View) -> str:
-    """Best so far, rate, time left, where MLflow is, and why nothing starts."""
+    """Best so far, rate, time left, where MLflow is, and why nothing runs."""
     seen, parts = view.seen, []
     if (top := seen["best"]) and top["value"] is not None:
         parts.append(f"best {seen['metric']['name']} {top['value']:.4f} ({top['slug']})")
@@ -111,7 +111,16 @@ def summary(view: View) -> str:
         parts.append(f"about {_duration(view.seconds_left)} left")
     if seen["paused"]:
         parts.append(f"PAUSED: {seen['paused']}; `orchestrator resume {seen['sweep']}` goes on")
+    elif not seen["at_work"] and (ahead := _ahead(seen)):
+        parts.append(ahead)
     return "  ".join([*parts, f"MLflow {seen['mlflow'] or 'starts'}"])
+
+
+def _ahead(seen: Mapping[str, Any]) -> str:
+    """What will be next where nothing runs."""
+    if starting := seen["starting"]:
+        return f"{starting} worker{'s' if starting > 1 else ''} starting"
+    return f"waits: {seen['waits']}" if seen["waits"] else ""
 
 
 def _states(view: View) -> Text:

@@ -1,11 +1,14 @@
-"""What a sweep is doing just now, as one object: counts, the runs that train, and the best result so far."""
+"""What a sweep is doing just now, as one object: counts, the runs that train, what others wait for, the best result."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.balancer.answers.snapshot import SNAPSHOT
+from orchestrator.balancer.answers.status import judged
 from orchestrator.commands.standings import best
 from orchestrator.ledger import UNSETTLED
+from orchestrator.records import WorkerState
 from orchestrator.states import RunState
 from worker.spec import MLFLOW_URL
 
@@ -35,11 +38,19 @@ class Progress:
             **{str(state): count for state, count in counts.items()},
             "paused": sweep.paused,
             "metric": sweep.metric.model_dump(mode="json"),
+            **self._ahead(name),
             "at_work": [_at_work(run) for run in self._ledger.runs(name, RunState.RUNNING, RunState.ASSIGNED)],
             "best": self._best_of(sweep, counts[RunState.FINISHED]),
             "mlflow": self._mlflow or self._ledger.redis.get(MLFLOW_URL),
             "unsettled": self._ledger.redis.scard(UNSETTLED),
         }
+
+    def _ahead(self, name: str) -> dict[str, Any]:
+        """What the balancer said last: how many workers are starting for the sweep, and why its next run waits."""
+        seen = judged(self._ledger.redis.get(SNAPSHOT))
+        starting = [one for one in seen["workers"] if (one["sweep"], one["state"]) == (name, WorkerState.STARTING)]
+        why = next((one["waits"] for one in seen["sweeps"] if one["sweep"] == name), "")
+        return {"starting": len(starting), "waits": why if seen["up"] else ""}
 
     def _best_of(self, sweep: Sweep, finished: int) -> dict[str, Any] | None:
         known, found = self._best.get(sweep.name, (0, None))
