@@ -16,6 +16,7 @@ from tests.driver.numbering import numbering
 from tests.driver.stand_in import STATE, Fleet
 from tests.e2e.installation import wait_for, write_space
 from tests.engine import docker, needs_engine
+from worker.spec import sweep_key
 
 _GPUS, _SLOTS = 8, 2
 _FOLDERS = "/var/lib/hdsmlm/checkpoints /var/lib/hdsmlm/logs /secrets:ro"
@@ -81,10 +82,12 @@ def test_eight_gpus_appear(machine: Installation, fleet: Fleet) -> None:
 def test_workers_get_the_gpu_of_their_lease_and_several_share_one(
     machine: Installation, fleet: Fleet, tmp_path: Path
 ) -> None:
+    machine.redis("HSET", sweep_key("shared"), "paused", "until ghosts know what to do")
     machine.submit(write_space(tmp_path, "shared", rates=5, seeds=4))
     runs = json.loads(machine.call("orchestrator", "status", "shared", "--runs", "--json"))["details"]
     plans = [part for run in runs for part in (plan_key(run["run"]), Plan(seconds=600).dump())]
     machine.redis("MSET", *plans)
+    machine.call("orchestrator", "resume", "shared")
     wait_for(lambda: len(machine.worker_ids()) == _GPUS * _SLOTS)
     containers = [json.loads(docker("inspect", one))[0] for one in machine.workers()]
     requested = [one["HostConfig"]["DeviceRequests"][0]["DeviceIDs"] for one in containers]

@@ -118,8 +118,8 @@ class Board:
         """Whether a run of the demand failed on this device and is to be tried on another one."""
         if here.device_id not in demand.shuns:
             return False
-        others = (place for name, place in self.places.items() if name not in demand.shuns and not place.is_lost)
-        return any(place.capacity_mib >= demand.needs_mib[place.device.model] for place in others)
+        others = (place for name, place in self.places.items() if name not in demand.shuns and not place.closed)
+        return any(demand.needs_mib[place.device.model] <= place.left_by_foreigners_mib for place in others)
 
     def _signatures_on(self, model: str) -> set[str]:
         return {name for place in self.places.values() if place.device.model == model for name in place.under_way}

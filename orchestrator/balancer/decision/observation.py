@@ -113,7 +113,7 @@ class Demand:
     exclusive: bool = False
     """Whether a run wants its device to itself."""
     shuns: frozenset[str] = frozenset()
-    """Devices that are tried only where no other one could ever take a run."""
+    """Devices that are tried only where no other one could take a run once ours there are over."""
     unproven: frozenset[str] = frozenset()
     """Models of device on which no run of this signature has finished."""
 

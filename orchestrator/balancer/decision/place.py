@@ -64,9 +64,9 @@ class Place:
         return not self.ramping or any(just_ended)
 
     @property
-    def is_lost(self) -> bool:
-        """Whether nothing starts here until a person or the driver says otherwise."""
-        return bool(self.closed) and self.closed != self.device.blind
+    def left_by_foreigners_mib(self) -> int:
+        """The largest cap that a run could have here beside the foreigners of now."""
+        return self.capacity_mib - self.device.foreign_mib - self.device.growth_mib
 
     @property
     def is_open(self) -> bool:

@@ -112,11 +112,11 @@ def test_an_empty_fleet_never_waits_for_nothing(world: Observation) -> None:
 
 
 def is_kept_from(world: Observation, demand: Demand, device: Device) -> bool:
-    """Whether runs failed on the device, and one that they did not fail on is well and large enough."""
+    """Whether runs failed on the device, and one that they did not fail on is open and has enough but for our runs."""
     others = (one for one in world.devices if one.device_id not in demand.shuns)
-    well = (one for one in others if not one.trouble and one.device_id not in world.draining)
-    fitting = any(demand.needs_mib[one.model] <= capacity_mib(one) for one in well)
-    return device.device_id in demand.shuns and fitting
+    usable = (one for one in others if not (one.trouble or one.blind or one.device_id in world.draining))
+    left_mib = ((one.model, capacity_mib(one) - one.foreign_mib - one.growth_mib) for one in usable)
+    return device.device_id in demand.shuns and any(demand.needs_mib[model] <= mib for model, mib in left_mib)
 
 
 def happens(world: Observation, event: int) -> Observation:

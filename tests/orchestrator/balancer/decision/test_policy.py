@@ -174,17 +174,18 @@ def test_it_waits_for_a_device_that_is_full_and_what_is_kept_for_it_is_there() -
 
 @pytest.mark.parametrize(
     "others",
-    [(), (replace(TWO[1], total_mib=9_000, free_mib=9_000),), (replace(TWO[1], trouble="Xid 79"),)],
-    ids=["none is there", "the other is too small", "the other is unwell"],
+    [
+        (),
+        (replace(TWO[1], total_mib=9_000, free_mib=9_000),),
+        (replace(TWO[1], trouble="Xid 79"),),
+        (replace(TWO[1], blind="a foreign process is on it, and the settings say never"),),
+        (replace(TWO[1], foreign_mib=70_000, free_mib=10_000),),
+    ],
+    ids=["none is there", "the other is too small", "is unwell", "is closed", "is somebody else's"],
 )
 def test_it_goes_back_where_no_other_device_could_take_it(others: tuple[Device, ...]) -> None:
     again = demand(10_000, shuns=frozenset({"GPU-0"}))
     assert devices_of(decide(replace(EMPTY, devices=(GPU, *others), demands=(again,)))) == ["GPU-0"]
-
-
-def test_a_device_that_cannot_be_read_for_a_moment_is_waited_for() -> None:
-    again = demand(10_000, shuns=frozenset({"GPU-0"}))
-    assert decide(replace(EMPTY, devices=(GPU, replace(TWO[1], blind="not read")), demands=(again,))) == ()
 
 
 def test_a_worker_that_is_starting_on_a_device_that_is_shunned_is_not_waited_for() -> None:
