@@ -114,7 +114,7 @@ class _Timed:
 
     def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
         began = time.perf_counter()
-        answer = self._model.predict_on_batch(x)
+        answer: np.ndarray = self._model.predict_on_batch(x)
         self.seconds += time.perf_counter() - began
         return answer
 

@@ -43,7 +43,8 @@ def main() -> None:
 def _movie(edge_px: int, frames: int, rng: np.random.Generator) -> tuple[Emitters, Emitters]:
     """Truths anywhere; of nine in ten a prediction 40 nm off, and one in ten predictions anywhere."""
     rows = round(frames * DENSITY * (edge_px * PIXEL_NM / 1000) ** 2)
-    truth = Emitters.of(rng.integers(0, frames, rows), *rng.uniform(0, edge_px, (2, rows)), snr=rng.uniform(1, 9, rows))
+    frame, (x_px, y_px) = rng.integers(0, frames, rows), rng.uniform(0, edge_px, (2, rows))
+    truth = Emitters.of(frame, x_px, y_px, snr=rng.uniform(1, 9, rows))
     seen = truth.select(rng.random(rows) < 0.9)
     near = seen._replace(x_px=seen.x_px + rng.normal(0, 0.3, seen.rows), y_px=seen.y_px + rng.normal(0, 0.3, seen.rows))
     false = rng.uniform(0, edge_px, (2, rows // 10))

@@ -31,7 +31,7 @@ from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.observer import Observer, World
 from orchestrator.balancer.readings import Reading
 from orchestrator.ledger import LeaseOf, Ledger
-from orchestrator.records import SweepPolicy, Worker, WorkerState
+from orchestrator.records import Group, SweepPolicy, Worker, WorkerState
 from orchestrator.redis_door import connect
 from orchestrator.services import REDIS, Services
 from orchestrator.settings import BalancerSettings, Settings
@@ -109,7 +109,9 @@ def install(ledger: Ledger) -> None:
     ledger.mark_sweep("ablation.losses", paused="3 runs failed alike: ValueError at losses.py:88 in focal_tversky")
     observer = Observer(ledger, leases, BalancerSettings(), Rules())
     for size in range(15):
-        observer.experience.finished(f"signature-{size}", MODEL, 2700 + 1450 * size, 0.0011)
+        peak_mib = 2700 + 1450 * size
+        group = Group(name=f"{size}", signature=f"signature-{size}", footprint_mib=0, gpu_footprint_mib=peak_mib)
+        observer.experience.finished(group, MODEL, peak_mib, 0.0011)
     workers = leases.workers()
     observer.refresh(ledger.runs_by_id(worker.run_id for worker in workers if worker.run_id))
     launched = {one.worker_id: Launched(one.worker_id, 0, (_pid(one),)) for one in workers}

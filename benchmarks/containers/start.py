@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 _RUNS = 6
 _SPACE = """
@@ -69,9 +70,9 @@ def submit(name: str) -> None:
         compose("run", "--rm", "-T", *shared, "orchestrator", "submit", "/spaces/space.yaml")
 
 
-def watch(name: str) -> list[dict]:
+def watch(name: str) -> list[dict[str, Any]]:
     """Follow the sweep to its end; its runs in their order, the first with its worker."""
-    worker: dict = {}
+    worker: dict[str, Any] = {}
     while True:
         details = json.loads(compose("exec", "-T", "orchestrator", "orchestrator", "status", name, "--runs", "--json"))
         worker = worker or first_worker(name)
@@ -84,7 +85,7 @@ def watch(name: str) -> list[dict]:
     return runs
 
 
-def first_worker(name: str) -> dict:
+def first_worker(name: str) -> dict[str, Any]:
     """The lease and the container of the worker that was started first, once it is ready."""
     shown = subprocess.run(
         ["docker", "ps", "--quiet", "--filter", f"label=hdsmlm.sweep={name}"],
@@ -111,12 +112,12 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text[:26].rstrip("Z")).replace(tzinfo=UTC).timestamp()
 
 
-def numbers(fields: dict) -> dict:
+def numbers(fields: dict[str, Any]) -> dict[str, Any]:
     """A hash, with its times as numbers."""
     return {key: float(value) if key.endswith("_at") else value for key, value in fields.items()}
 
 
-def redis(*arguments: str) -> dict:
+def redis(*arguments: str) -> dict[str, Any]:
     """Ask Redis."""
     return dict(json.loads(compose("exec", "-T", "redis", "sh", "-c", _ASK, "sh", *arguments)))
 
