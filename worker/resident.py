@@ -1,7 +1,7 @@
 """A thread that watches the resident memory of one process and kills it above a cap.
 
-`RLIMIT_AS` would count what TensorFlow maps and never touches, and Linux ignores `RLIMIT_RSS`. Twenty looks a second
-cost some 0.7 % of a core, nearly all of it for waking up.
+`RLIMIT_AS` would count what TensorFlow maps and never touches, and Linux ignores `RLIMIT_RSS`. What it costs to
+look twenty times a second is printed by `benchmarks/watchdog.py`.
 """
 
 from __future__ import annotations

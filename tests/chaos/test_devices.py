@@ -100,7 +100,7 @@ def test_a_gpu_whose_runs_keep_dying_is_quarantined_says_why_and_can_be_resumed(
     machine.ledger.wake()
     machine.eventually(lambda: machine.snapshots.now(bad.uuid)["health"] == "ok")
     machine.submit(*[f"more-{name}" for name in names(4)], mib=30_000, sweep="more", plan=Plan(30_000, seconds=0.5))
-    machine.eventually(lambda: any(taken_on(machine, bad.uuid, sweep="more-")))
+    machine.eventually(lambda: any(taken_on(machine, bad.uuid, prefix="more-")))
     machine.completes("more")
 
 
@@ -111,14 +111,14 @@ def test_a_run_whose_worker_died_on_one_gpu_is_tried_on_the_other_though_that_is
     machine.submit(*names(2), mib=18_000, plan=Plan(18_000, seconds=3.0))
     machine.balance()
     machine.completes()
-    assert len(taken_on(machine, bad.uuid, sweep="")) == 1
-    assert len(taken_on(machine, good.uuid, sweep="")) == 2
+    assert len(taken_on(machine, bad.uuid)) == 1
+    assert len(taken_on(machine, good.uuid)) == 2
     assert machine.snapshots.now(bad.uuid)["health"] == "ok"
 
 
-def taken_on(machine: Machine, device_id: str, sweep: str) -> list[str]:
+def taken_on(machine: Machine, device_id: str, prefix: str = "") -> list[str]:
     found = [found["run"] for found in machine.taken() if found["device"] == device_id]
-    return [run for run in found if run.startswith(sweep)]
+    return [run for run in found if run.startswith(prefix)]
 
 
 def test_a_drained_gpu_gives_its_runs_back_and_is_used_again_when_it_is_resumed(build: Build) -> None:

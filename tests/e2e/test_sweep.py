@@ -137,7 +137,7 @@ def test_down_stops_everything_and_leaves_no_process(installation: Installation)
 
 
 def _kill_at_work(installation: Installation, sweep: str, worker: Worker) -> bool:
-    """Kill a worker and its run in the middle of it: they are stopped first, and what they have said is heard."""
+    """Kill a worker in the middle of its run, which ends with it; both are stopped first, and heard out."""
     supervisor = psutil.Process(_worker_pid(installation, worker.worker_id))
     supervisor.suspend()
     family = [*supervisor.children(), supervisor]
@@ -145,8 +145,11 @@ def _kill_at_work(installation: Installation, sweep: str, worker: Worker) -> boo
         process.suspend()
     wait_for(lambda: not installation.ledger.redis.xlen(report_stream(worker.worker_id)))
     at_work = worker.run_id in {run.run_id for run in installation.ledger.runs(sweep, RunState.RUNNING)}
-    for process in family:
-        process.kill() if at_work else process.resume()
+    if at_work:
+        supervisor.kill()
+    else:
+        for process in family:
+            process.resume()
     return at_work
 
 
