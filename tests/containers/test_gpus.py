@@ -19,6 +19,8 @@ from tests.engine import docker, needs_engine
 from worker.spec import sweep_key
 
 _GPUS, _SLOTS = 8, 2
+_WITHIN_ITS_CAP = Plan(peak_mib=100, seconds=600)
+"""A run that found no memory twice gets a GPU to itself, and these shall share."""
 _FOLDERS = "/var/lib/hdsmlm/checkpoints /var/lib/hdsmlm/logs /secrets:ro"
 
 
@@ -85,7 +87,7 @@ def test_workers_get_the_gpu_of_their_lease_and_several_share_one(
     machine.redis("HSET", sweep_key("shared"), "paused", "until ghosts know what to do")
     machine.submit(write_space(tmp_path, "shared", rates=5, seeds=4))
     runs = json.loads(machine.call("orchestrator", "status", "shared", "--runs", "--json"))["details"]
-    plans = [part for run in runs for part in (plan_key(run["run"]), Plan(seconds=600).dump())]
+    plans = [part for run in runs for part in (plan_key(run["run"]), _WITHIN_ITS_CAP.dump())]
     machine.redis("MSET", *plans)
     machine.call("orchestrator", "resume", "shared")
     wait_for(lambda: len(machine.worker_ids()) == _GPUS * _SLOTS)
