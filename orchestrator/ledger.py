@@ -51,8 +51,8 @@ class QueueLine(NamedTuple):
     group: Group
     size: int
     """How many there are."""
-    served_at: float
-    """When one of them was last given to a worker; 0: never."""
+    waits_since: float
+    """When one of them was last given to a worker, or the first of them came."""
     run_ids: tuple[str, ...]
     """The first ones."""
     rank: int
@@ -164,7 +164,7 @@ class Ledger:
         self.redis.hset(f"{sweep_key(sweep)}:groups", group.name, group.model_dump_json())
 
     def group(self, run: Run) -> Group:
-        """What a run needs, and where it is not to be tried again."""
+        """What a run needs, and where others are tried first."""
         text = self.redis.hget(f"{sweep_key(run.sweep)}:groups", run.group)
         return Group.model_validate_json(text) if text else Group.of(run.spec, exclusive=False)
 
@@ -221,7 +221,7 @@ class Ledger:
             self.add_group(sweep, group)
         numbered = iter(enumerate(runs))
         while batch := list(islice(numbered, _BATCH)):
-            args: list[Any] = [sweep]
+            args: list[Any] = [sweep, time.time()]
             for number, (run, group) in batch:
                 place = run.rank * RANK + number
                 args += [run.run_id, place, group.name, run.signature, run.model_dump_json()]
@@ -234,9 +234,9 @@ class Ledger:
             return list(pipe.execute())
 
 
-def _queue_line(group: str, size: int, served_at: str, heads: Sequence[str]) -> QueueLine:
+def _queue_line(group: str, size: int, waits_since: str, heads: Sequence[str]) -> QueueLine:
     rank = int(float(heads[1])) // RANK
-    return QueueLine(Group.model_validate_json(group), size, float(served_at or 0), tuple(heads[::2]), rank)
+    return QueueLine(Group.model_validate_json(group), size, float(waits_since), tuple(heads[::2]), rank)
 
 
 def _only(name: str, runs: Sequence[Run]) -> Run:
@@ -252,4 +252,5 @@ def _members(sweep: str, state: RunState) -> str:
 
 
 def _script(redis: Redis, name: str) -> Any:
-    return redis.register_script((resources.files("orchestrator") / "lua" / f"{name}.lua").read_text())
+    texts = ((resources.files("orchestrator") / "lua" / f"{part}.lua").read_text() for part in ("join", name))
+    return redis.register_script("".join(texts))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from model.errors import StoppedError
 from worker.link import RedisError
-from worker.spec import FailureClass
+from worker.spec import DEVICE_FAULT, FailureClass
 
 
 class ReleasedError(StoppedError):
@@ -51,9 +51,10 @@ def classify(error: BaseException, *, held_mib: int = 0, cap_mib: int = 0) -> Fa
     where = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
     name = type(error).__name__
     kind, text = _kind(error), str(error) or "no message"
+    blamed = name if isinstance(error, DeviceError) or not _is_of_the_device(error) else f"{DEVICE_FAULT}: {name}"
     if kind is FailureClass.OOM and is_of_others(held_mib, requested_mib(text), cap_mib):
         kind, text = FailureClass.INFRA, f"{_not_its_own(held_mib, cap_mib)}: {text}"
-    return Failure(kind, f"{name}{where}", f"{name}: {text}"[:2000])
+    return Failure(kind, f"{blamed}{where}", f"{name}: {text}"[:2000])
 
 
 def is_of_others(held_mib: float, requested_mib: float, cap_mib: float) -> bool:
@@ -80,7 +81,7 @@ def _kind(error: BaseException) -> FailureClass:
         return FailureClass.TIMEOUT
     if _is_out_of_memory(error):
         return FailureClass.OOM
-    if isinstance(error, TrackingError | DeviceError | OSError | RedisError):
+    if isinstance(error, TrackingError | OSError | RedisError) or _is_of_the_device(error):
         return FailureClass.INFRA
     return FailureClass.USER
 
@@ -89,6 +90,10 @@ def _is_out_of_memory(error: BaseException) -> bool:
     """By name and text, since the libraries that raise it are not all installed, nor their classes public."""
     named = isinstance(error, MemoryError) or type(error).__name__ in _NAMES
     return named or any(sign in str(error) for sign in _SIGNS)
+
+
+def _is_of_the_device(error: BaseException) -> bool:
+    return isinstance(error, DeviceError) or any(sign in str(error) for sign in _DEVICE_SIGNS)
 
 
 def _not_its_own(held_mib: float, cap_mib: float) -> str:
@@ -102,6 +107,13 @@ _NAMES = {"ResourceExhaustedError", "OutOfMemoryError"}
 """TensorFlow's and PyTorch's."""
 _SIGNS = ("RESOURCE_EXHAUSTED", "CUDA out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "STATUS_ALLOC_FAILED")
 """JAX's, and what all pass on from CUDA, cuDNN and cuBLAS."""
+_DEVICE_SIGNS = (
+    *("CUDA_ERROR_ECC_UNCORRECTABLE", "uncorrectable ECC error", "CUDA_ERROR_HARDWARE_STACK_ERROR"),
+    *("CUDA_ERROR_ILLEGAL_ADDRESS", "illegal memory access", "CUDA_ERROR_ILLEGAL_INSTRUCTION"),
+    *("CUDA_ERROR_MISALIGNED_ADDRESS", "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"),
+    *("CUDA_ERROR_DEVICE_UNAVAILABLE", "CUDA_ERROR_NO_DEVICE", "GPU is lost", "fallen off the bus"),
+)
+"""What CUDA's driver and runtime say when a GPU fails; no kernel here is a user's own."""
 _SHAPE = re.compile(r"shape\[(?P<shape>[\d, ]+)\] and type (?P<type>\w+)")
 _AMOUNT = re.compile(r"(?:allocate|allocating) (?P<amount>\d+(?:\.\d+)?) ?(?P<unit>bytes|[KMGT]iB)", re.IGNORECASE)
 _TYPE_BYTES = {"half": 2, "bfloat16": 2, "float": 4, "double": 8, "int32": 4, "int64": 8, "bool": 1, "uint8": 1}

@@ -131,6 +131,12 @@ MLFLOW_URL = f"{PREFIX}:mlflow-url"
 """Where attempts report to; the balancer sets it at each start."""
 
 
+PROCESS_ENDED = "process ended by"
+"""Beginning of the signature of a run whose process ended without a word."""
+DEVICE_FAULT = "DeviceError"
+"""Beginning of the signature of a failure that is the device's."""
+
+
 def run_key(run_id: str) -> str:
     """Hash of a run in the ledger; its field `spec` holds the RunSpec as JSON."""
     return f"{PREFIX}:run:{run_id}"

@@ -21,7 +21,7 @@ from worker.caps import Caps, Overrun, caps_of
 from worker.link import Link, RedisError, connect
 from worker.memory import steady_allocator
 from worker.settings import WorkerSettings
-from worker.spec import JOB_FUNCTION, FailureClass, ReportKind, queue_name
+from worker.spec import JOB_FUNCTION, PROCESS_ENDED, FailureClass, ReportKind, queue_name
 
 _BEAT_EVERY_S = 3.0
 
@@ -116,7 +116,7 @@ def _report_death(settings: WorkerSettings, job: Job, status: int, overrun: Over
         run_id=run_id,
         token=token,
         failure=kind,
-        signature=f"process ended by {cause}",
+        signature=f"{PROCESS_ENDED} {cause}",
         message=f"the run's process was ended by {cause}; {why}",
         peak_mib=overrun.held_mib if overrun else 0,
     )

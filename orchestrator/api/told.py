@@ -204,7 +204,7 @@ class Progress(States):
     starting: Count
     """Workers that are starting for its runs."""
     waits: str
-    """Why the next of its runs waits, as the balancer said last; empty: none does, or no balancer is there."""
+    """Why the next of its runs waits, as the balancer said last; empty: none does."""
     at_work: list[AtWork]
     best: Best | None
     mlflow: str | None

@@ -203,6 +203,7 @@ class Books:
             free_mib=reading.free_mib,
             slots=slots,
             model=reading.model,
+            gpu=reading.gpu,
             name=reading.name or reading.device_id,
             reserve_mib=limits.reserve_mib,
             overhead_mib=self.overheads_mib.get(reading.model, 0),

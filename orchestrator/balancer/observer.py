@@ -135,7 +135,7 @@ class Observer:
             rank=line.rank,
             expected_s=experience.expected_s(group, models),
             work=group.work_gflop,
-            waited_s=now - line.served_at if line.served_at else 0.0,
+            waited_s=now - line.waits_since,
             exclusive=group.exclusive,
             shuns=group.shuns,
             unproven=frozenset(m for m in models if not (group.fixed or experience.of(group.signature, m).is_proven)),

@@ -38,6 +38,8 @@ class Reading:
     """Whether it shares the machine's memory, and has none of its own."""
     name: str = ""
     """What people call it, such as gpu0; empty: the id itself."""
+    gpu: str = ""
+    """UUID of the whole GPU that it is, or is a part of."""
 
 
 class DeviceProbe(Protocol):

@@ -20,12 +20,14 @@ from orchestrator.errors import FencedError, RefusedError, UnknownNameError
 from orchestrator.ledger import UNSETTLED, Ledger
 from orchestrator.records import Group, Run, Sweep, SweepPolicy, Worker, WorkerState
 from orchestrator.states import RunState
-from worker.spec import FailureClass, Report, ReportKind, sweep_key
+from worker.spec import DEVICE_FAULT, PROCESS_ENDED, FailureClass, Report, ReportKind, sweep_key
 
 _log = logging.getLogger(__name__)
 
 LOST_WITH_WORKER = "worker lost"
 """Signature of a run whose worker died under it."""
+_MAY_BE_THE_DEVICES = (LOST_WITH_WORKER, PROCESS_ENDED, DEVICE_FAULT)
+"""How signatures of failures begin after which a run is tried on another device."""
 _POISON = 3
 """A run that has taken so many workers down with it stops, whatever its budget."""
 _ENOUGH_TO_JUDGE = 5
@@ -157,7 +159,8 @@ class Reports:
         sweep = self._ledger.sweep(run.sweep)
         group = self._group_after(run, report, worker)
         verdict = judge(run, report, sweep.policy, group)
-        self._ledger.add_group(run.sweep, verdict.group)
+        if verdict.target is RunState.QUEUED:
+            self._ledger.add_group(run.sweep, verdict.group)
         self._ledger.move(run.run_id, verdict.target, token=run.token, fields=verdict.fields)
         _log.warning("run %s: %s, now %s: %s", run.run_id, report.failure, verdict.target, report.message)
         if worker and report.failure is FailureClass.OOM:
@@ -170,7 +173,8 @@ class Reports:
     def _group_after(self, run: Run, report: Report, worker: Worker | None) -> Group:
         """What the run needs; where its device may be to blame, on another one first."""
         group = self._ledger.group(run)
-        if worker is None or worker.device == "cpu" or report.failure is not FailureClass.INFRA:
+        may_be = report.failure is FailureClass.INFRA and report.signature.startswith(_MAY_BE_THE_DEVICES)
+        if worker is None or worker.device == "cpu" or not may_be:
             return group
         return Group.of(run.spec, exclusive=group.exclusive, shuns=group.shuns | {worker.device})
 

@@ -48,9 +48,11 @@ class Progress:
     def _ahead(self, name: str) -> dict[str, Any]:
         """What the balancer said last: how many workers are starting for the sweep, and why its next run waits."""
         seen = judged(self._ledger.redis.get(SNAPSHOT))
+        if not seen["up"]:
+            return {"starting": 0, "waits": "no balancer is up yet"}
         starting = [one for one in seen["workers"] if (one["sweep"], one["state"]) == (name, WorkerState.STARTING)]
         why = next((one["waits"] for one in seen["sweeps"] if one["sweep"] == name), "")
-        return {"starting": len(starting), "waits": why if seen["up"] else ""}
+        return {"starting": len(starting), "waits": why}
 
     def _best_of(self, sweep: Sweep, finished: int) -> dict[str, Any] | None:
         known, found = self._best.get(sweep.name, (0, None))

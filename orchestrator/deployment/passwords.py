@@ -11,12 +11,21 @@ import os
 import secrets
 from pathlib import Path
 
-from worker.spec import PREFIX
+from worker.spec import (
+    MLFLOW_URL,
+    control_key,
+    heartbeat_key,
+    pace_key,
+    report_stream,
+    run_key,
+    sweep_key,
+    taken_key,
+)
 
 _OWNER_ONLY, _EVERYBODY = 0o600, 0o644
 _BYTES = 32
-_READS = ("run:*", "sweep:*", "control:*", "mlflow-url")
-_WRITES = ("reports:*", "heartbeat:*", "taken:*")
+_READS = (run_key("*"), sweep_key("*"), control_key("*", "*"), MLFLOW_URL)
+_WRITES = (report_stream("*"), heartbeat_key("*"), taken_key("*", "*"), pace_key("*"))
 _COMMANDS = "+@read +@write +@transaction +@connection +@pubsub +@scripting -@dangerous +info"
 
 
@@ -42,8 +51,8 @@ def make_secrets(control: Path, workers: Path, database: Path) -> list[str]:
 def _redis_conf(control: Path, workers: Path) -> str:
     """Redis knows the passwords by their digests only."""
     everything, limited = _digest(control / "redis_password"), _digest(workers / "redis_password")
-    reads = " ".join(f"%R~{PREFIX}:{name}" for name in _READS)
-    writes = " ".join(f"~{PREFIX}:{name}" for name in _WRITES)
+    reads = " ".join(f"%R~{name}" for name in _READS)
+    writes = " ".join(f"~{name}" for name in _WRITES)
     return f"""\
 dir /data
 appendonly yes

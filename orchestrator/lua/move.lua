@@ -57,7 +57,7 @@ if target == 'queued' then
   if tonumber(not_before) > tonumber(now) then
     redis.call('ZADD', 'hdsmlm:delayed', not_before, ARGV[1])
   else
-    redis.call('ZADD', sweep .. ':queue:' .. redis.call('HGET', key, 'group'), position, ARGV[1])
+    join(sweep, redis.call('HGET', key, 'group'), position, ARGV[1], now)
   end
 end
 if target ~= 'assigned' and target ~= 'running' then

@@ -81,6 +81,20 @@ def test_redis_is_administered_by_others(worker: str, command: str) -> None:
     assert "NoPermissionError" in said or "no permissions" in said
 
 
+def test_all_that_a_worker_says_is_heard(worker: str, installation: Installation) -> None:
+    said = """
+from worker.link import Link
+from worker.spec import ReportKind
+link = Link(client, "stranger")
+link.beat()
+link.tell_pace(run_id="r", token="t", epoch=1, steps_per_s=2.0)
+link.say(ReportKind.READY)
+print(link.take("r", "t"), link.order("r", "t"), link.experiment("s"), link.cap_mib("r"), link.commit("s"))
+"""
+    assert attempt(worker, _CONNECT + said) == "True None None 0 \n"
+    wait_for(lambda: [one for one in installation.balancer()["workers"] if one["steps_per_s"]])
+
+
 @pytest.mark.parametrize("host", ["postgres:5432", "orchestrator:8642", "balancer:22", "1.1.1.1:53"])
 def test_nobody_but_redis_and_mlflow_can_be_reached(worker: str, host: str) -> None:
     name, port = host.split(":")

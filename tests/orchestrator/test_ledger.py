@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from orchestrator.balancer.leases import Leases
 from orchestrator.errors import FencedError, RefusedError, UnknownNameError
 from orchestrator.ledger import UNSETTLED, LeaseOf, Ledger
-from orchestrator.records import Worker, WorkerState
+from orchestrator.records import Group, Worker, WorkerState
 from orchestrator.redis_door import connect
 from orchestrator.states import UNDER_WAY, RunState, sources
 from tests.samples import run_spec, submit, sweep_fields
@@ -96,6 +97,46 @@ def test_a_run_goes_through_its_life_and_the_sets_follow(ledger: Ledger, leases:
     counts = ledger.counts("s")
     assert (counts[RunState.FINISHED], counts[RunState.QUEUED], sum(counts.values())) == (1, 1, 2)
     assert ledger.redis.smembers(UNSETTLED) == {"a"}
+
+
+def test_a_line_waits_since_its_first_run_came_or_since_one_was_served(ledger: Ledger, leases: Leases) -> None:
+    before = time.time()
+    submit(ledger, "a", "b")
+    (line,) = ledger.queue("s", 2)
+    assert before <= line.waits_since <= time.time()
+    submit(ledger, "a", "b", "c")
+    assert ledger.queue("s", 2)[0].waits_since == line.waits_since
+    idle_worker(leases)
+    assign(ledger, "a")
+    served = ledger.queue("s", 2)[0].waits_since
+    assert served > line.waits_since
+    ledger.move("a", RunState.QUEUED, token="t1")
+    assert ledger.queue("s", 2)[0].waits_since == served
+
+
+def test_a_run_that_joins_another_line_begins_to_wait_there(ledger: Ledger, leases: Leases) -> None:
+    (spec,) = submit(ledger, "a")
+    apart = Group.of(spec, exclusive=False, shuns={"GPU-0"})
+    ledger.add_group("s", apart)
+    for attempt in ("t1", "t2"):
+        idle_worker(leases)
+        assign(ledger, "a", token=attempt)
+        before = time.time()
+        ledger.move("a", RunState.QUEUED, token=attempt, fields={"group": apart.name})
+        (line,) = ledger.queue("s", 2)
+        assert (line.group, line.waits_since > before) == (apart, True)
+
+
+def test_a_run_whose_back_off_is_over_joins_a_line_that_waits_since_then(ledger: Ledger, leases: Leases) -> None:
+    submit(ledger, "a")
+    idle_worker(leases)
+    assign(ledger, "a")
+    until = time.time() + 0.05
+    ledger.move("a", RunState.QUEUED, token="t1", fields={"not_before": until})
+    assert ledger.queue("s", 2) == []
+    time.sleep(0.06)
+    (line,) = ledger.queue("s", 2)
+    assert line.waits_since >= until
 
 
 def test_a_stale_token_moves_nothing(ledger: Ledger, leases: Leases) -> None:

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from worker.failures import DeviceError, classify, is_of_others, requested_mib
-from worker.spec import FailureClass
+from worker.spec import DEVICE_FAULT, FailureClass
 
 TENSORFLOW = (
     "OOM when allocating tensor with shape[8,3,512,512,64] and type float on "
@@ -48,7 +48,24 @@ def test_what_numpy_really_raises_is_out_of_memory() -> None:
 
 
 def test_a_device_that_is_not_the_one_that_was_given_is_no_fault_of_the_run() -> None:
-    assert classify(DeviceError("sees no GPU")).kind is FailureClass.INFRA
+    failure = classify(DeviceError("sees no GPU"))
+    assert failure.kind is FailureClass.INFRA
+    assert failure.signature.startswith(DEVICE_FAULT)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.InternalError(None, None, "cuStreamSynchronize failed: CUDA_ERROR_ECC_UNCORRECTABLE: uncorrectable"),
+        named("XlaRuntimeError", "INTERNAL: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered"),
+        named("AcceleratorError", "CUDA error: unspecified launch failure"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_gpu_that_fails_is_no_fault_of_the_run_whoever_says_it(error: Exception) -> None:
+    failure = classify(error)
+    assert failure.kind is FailureClass.INFRA
+    assert failure.signature.startswith(f"{DEVICE_FAULT}: {type(error).__name__}")
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,9 @@ class Reasons:
             return True
         return self.reservation.allows(place.device.device_id, self.lease_mib(place, demand), demand.expected_s)
 
-    def _nearness(self, place: Place, demand: Demand) -> tuple[bool, int]:
-        return (not self.board.why_closed(place, demand), self._spare_mib(place, demand))
+    def _nearness(self, place: Place, demand: Demand) -> tuple[bool, bool, int]:
+        shunned = self.board.is_shunned(place.device.device_id, demand)
+        return (not shunned, not self.board.why_closed(place, demand), self._spare_mib(place, demand))
 
     def _spare_mib(self, place: Place, demand: Demand) -> int:
         return place.headroom_mib - self.lease_mib(place, demand)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.balancer.decision.memory import lease_mib
-from orchestrator.balancer.decision.observation import Assign, Demand, Device, Observation, Start, WorkerView
+from orchestrator.balancer.decision.observation import Assign, Demand, Observation, Start, WorkerView
 from orchestrator.balancer.decision.place import Place, place_of
 from orchestrator.balancer.decision.reservation import Reservation, reservation_on
 from orchestrator.balancer.decision.throughput import worth_adding
@@ -17,6 +17,8 @@ from orchestrator.records import WorkerState
 
 _SIBLING_FACTOR = 1.2
 """How much more the further runs of a signature are given until one has finished, so that one at most goes over."""
+_ELSEWHERE_S = 3600.0
+"""How long a run waits for another GPU than the one that it failed on."""
 _CAN_WORK = frozenset({WorkerState.STARTING, WorkerState.IDLE})
 
 
@@ -56,7 +58,9 @@ class Board:
     def expected(self, demand: Demand) -> WorkerView | None:
         """A worker that is starting, and that a run of the demand will be given."""
         starting = (worker for worker in self._free if worker.state is WorkerState.STARTING)
-        coming = [worker for worker in starting if _is_meant(worker, demand) and not self._is_shunned(worker, demand)]
+        coming = [
+            worker for worker in starting if _is_meant(worker, demand) and not self.is_shunned(worker.device_id, demand)
+        ]
         for worker in coming[:1]:
             self._free.remove(worker)
         return coming[0] if coming else None
@@ -85,9 +89,8 @@ class Board:
 
     def reserve(self, demand: Demand) -> Reservation | None:
         """Where the demand will have its place first, from the expected ends of what runs there."""
-        places = (
-            place for place in self.places.values() if not (place.closed or self._is_shunned(place.device, demand))
-        )
+        open_ones = ((name, place) for name, place in self.places.items() if not place.closed)
+        places = (place for name, place in open_ones if not self.is_shunned(name, demand))
         found = (reservation_on(place, demand, self.need_mib(place, demand)) for place in places)
         return min(filter(None, found), key=lambda one: (one.in_s, -one.extra_mib), default=None)
 
@@ -102,8 +105,8 @@ class Board:
     def why_closed(self, place: Place, demand: Demand) -> str:
         """Why a run of the demand cannot start on the device, whatever memory it has; empty where it could."""
         device = place.device
-        if place.closed or self._is_shunned(device, demand):
-            return place.closed or "it failed there, and another device can take it"
+        if place.closed or self.is_shunned(device.device_id, demand):
+            return place.closed or "it failed there, and another GPU is tried first"
         if place.worker_for(demand) is None and len(place.workers) >= device.slots:
             return "its one slot is taken" if device.slots == 1 else f"all {device.slots} slots are taken"
         if place.at_work and (place.exclusive or demand.exclusive):
@@ -114,12 +117,21 @@ class Board:
             return "one run more would slow the others down by as much as it brings"
         return ""
 
-    def _is_shunned(self, here: Device | WorkerView, demand: Demand) -> bool:
-        """Whether a run of the demand failed on this device and is to be tried on another one."""
-        if here.device_id not in demand.shuns:
+    def is_shunned(self, device_id: str, demand: Demand) -> bool:
+        """Whether a run of the demand failed on the device's GPU and is to be tried on another one first."""
+        failed_on = {self._gpu(name) for name in demand.shuns}
+        if self._gpu(device_id) not in failed_on or demand.waited_s > _ELSEWHERE_S:
             return False
-        others = (place for name, place in self.places.items() if name not in demand.shuns and not place.closed)
-        return any(demand.needs_mib[place.device.model] <= place.left_by_foreigners_mib for place in others)
+        others = (place for name, place in self.places.items() if self._gpu(name) not in failed_on)
+        return any(self._could_take(place, demand) for place in others if not place.closed)
+
+    def _gpu(self, device_id: str) -> str:
+        place = self.places.get(device_id)
+        return (place and place.device.gpu) or device_id
+
+    def _could_take(self, place: Place, demand: Demand) -> bool:
+        """Whether the device has enough for a run of the demand once ours there are over."""
+        return lease_mib(place.device, self.need_mib(place, demand)) <= place.left_by_foreigners_mib
 
     def _signatures_on(self, model: str) -> set[str]:
         return {name for place in self.places.values() if place.device.model == model for name in place.under_way}

@@ -22,6 +22,8 @@ class Device:
     """Most workers at once."""
     model: str = "CPU"
     """Name of the product; footprints are learned for each."""
+    gpu: str = ""
+    """The whole GPU that it is, or is a part of; empty: the device itself."""
     name: str = ""
     reserve_mib: int = 0
     """Never given out."""
@@ -109,11 +111,11 @@ class Demand:
     work: float = 1.0
     """Size of one run's training where seconds are not known; orders the queue."""
     waited_s: float = 0.0
-    """How long none of them has been served."""
+    """How long none of them has been served, since the first of them came."""
     exclusive: bool = False
     """Whether a run wants its device to itself."""
     shuns: frozenset[str] = frozenset()
-    """Devices that are tried only where no other one could take a run once ours there are over."""
+    """Devices on which they failed: for a while tried only where no other GPU could take a run once ours are over."""
     unproven: frozenset[str] = frozenset()
     """Models of device on which no run of this signature has finished."""
 

@@ -65,8 +65,8 @@ class Place:
 
     @property
     def left_by_foreigners_mib(self) -> int:
-        """The largest cap that a run could have here beside the foreigners of now."""
-        return self.capacity_mib - self.device.foreign_mib - self.device.growth_mib
+        """The largest lease that a run could have here beside the foreigners of now."""
+        return self.capacity_mib + self.device.overhead_mib - self.device.foreign_mib - self.device.growth_mib
 
     @property
     def is_open(self) -> bool:

@@ -159,6 +159,7 @@ class Board:
             self._trouble(facts),
             facts.unified,
             name,
+            facts.gpu_id,
         )
 
     def _trouble(self, facts: Facts) -> str:

@@ -22,7 +22,7 @@ class _Line:
     group: Group
     waiting: list[tuple[int, int, str]] = field(default_factory=list)
     """(rank, place, run), sorted."""
-    served_at: float = 0.0
+    waits_since: float = 0.0
     demand: Demand | None = None
     """As it was last told; None where that is no longer true."""
     told_at: float = 0.0
@@ -60,6 +60,8 @@ class Lines:
         """Queue a run in its old place."""
         place, run = self._runs[run_id]
         line = self._line(run)
+        if not line.waiting:
+            line.waits_since = self._now
         line.waiting = sorted([*line.waiting, (run.rank, place, run_id)])
         line.demand = None
         self.changes += 1
@@ -68,7 +70,7 @@ class Lines:
         """A run is given to a worker, or given up."""
         line = self._line(self._runs[run_id][1])
         line.waiting = [entry for entry in line.waiting if entry[2] != run_id]
-        line.served_at, line.demand = self._now, None
+        line.waits_since, line.demand = self._now, None
         self.changes += 1
 
     def learned(self, signature: str) -> None:
@@ -98,7 +100,7 @@ class Lines:
     def _demand(self, line: _Line, now: float) -> Demand:
         if line.demand is None or now - line.told_at > _FRESH_S:
             line.demand, line.told_at = self._told(line), now
-        waited_s = now - line.served_at if line.served_at else 0.0
+        waited_s = now - line.waits_since
         if waited_s - line.demand.waited_s > 60:
             line.demand = replace(line.demand, waited_s=waited_s)
         return line.demand

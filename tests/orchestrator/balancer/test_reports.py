@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import pytest
+
 from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.leases import Leases
+from orchestrator.balancer.readings import Reading
 from orchestrator.ledger import Ledger
 from orchestrator.records import SweepPolicy
 from orchestrator.states import RunState
 from tests.orchestrator.balancer.daemons import new_daemon, steps, under_way
-from tests.orchestrator.balancer.ghosts import FakeLauncher
+from tests.orchestrator.balancer.ghosts import FakeLauncher, FakeProbe
 from tests.samples import submit
 from worker.spec import FailureClass, ReportKind, report_stream
 
@@ -81,6 +84,27 @@ def test_a_failure_of_the_users_is_not_retried_and_alike_ones_pause_the_sweep(
     assert daemon.ledger.counts("s")[RunState.FAILED] == 2
     assert daemon.ledger.sweep("s").paused == "2 runs failed alike: ValueError at fit:1"
     assert daemon.ledger.run("c").state is RunState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("failure", "signature", "shuns"),
+    [
+        (FailureClass.INFRA, "process ended by SIGSEGV", {"GPU-0"}),
+        (FailureClass.INFRA, "DeviceError: InternalError at fit:1", {"GPU-0"}),
+        (FailureClass.INFRA, "TrackingError at finish:1", set()),
+        (FailureClass.TIMEOUT, "TimeLimitError at check:1", set()),
+    ],
+)
+def test_only_what_may_be_the_gpus_fault_lets_a_run_try_another_one(
+    daemon: Daemon, launcher: FakeLauncher, failure: FailureClass, signature: str, shuns: set[str]
+) -> None:
+    daemon.probe = FakeProbe((Reading("GPU-0", "H", 0.0, total_mib=80_000, free_mib=79_000),))
+    submit(daemon.ledger, "a")
+    ghost, run = under_way(daemon, launcher)
+    ghost.say(ReportKind.FAILED, "a", run.token, failure=failure, signature=signature, message="boom")
+    steps(daemon)
+    again = daemon.ledger.run("a")
+    assert (again.state, daemon.ledger.group(again).shuns) == (RunState.QUEUED, shuns)
 
 
 def test_a_report_that_cannot_be_read_is_dropped_and_the_others_count(daemon: Daemon, launcher: FakeLauncher) -> None:

@@ -24,7 +24,7 @@ def shown(backend: Direct, sweep: str) -> str:
 
 def test_a_sweep_whose_worker_starts_says_so(daemon: Daemon, backend: Direct) -> None:
     submit(daemon.ledger, "a")
-    assert "waits" not in shown(backend, "s")
+    assert "waits: no balancer is up yet" in shown(backend, "s")
     steps(daemon)
     assert "1 worker starting" in shown(backend, "s")
 

@@ -167,9 +167,33 @@ def test_it_waits_for_a_device_that_is_full_and_what_is_kept_for_it_is_there() -
     given = replace(EMPTY, devices=(GPU, replace(TWO[1], free_mib=500)), workers=(full,), demands=(again, other))
     assert devices_of(decide(given)) == ["GPU-0"]
     reasons = Reasons(given)
-    assert reasons.in_the_way(reasons.board.places["GPU-0"], again) == "it failed there, and another device can take it"
+    assert reasons.in_the_way(reasons.board.places["GPU-0"], again) == "it failed there, and another GPU is tried first"
     assert reasons.reservation is not None
     assert (reasons.reservation.device_id, reasons.reservation.in_s) == ("GPU-1", 100.0)
+    assert "on GPU-1; will fit there, after run x in 2 min" in reasons.why(again)
+
+
+def test_it_waits_for_another_device_for_an_hour_at_most() -> None:
+    again = demand(10_000, shuns=frozenset({"GPU-0"}))
+    full = busy(79_000, device_id="GPU-1")
+    given = replace(EMPTY, devices=(GPU, replace(TWO[1], free_mib=500)), workers=(full,))
+    assert devices_of(decide(replace(given, demands=(replace(again, waited_s=3500),)))) == []
+    assert devices_of(decide(replace(given, demands=(replace(again, waited_s=3700),)))) == ["GPU-0"]
+
+
+def test_no_instance_of_the_gpu_that_it_failed_on_is_another_one() -> None:
+    first, second = replace(GPU, gpu="GPU-a"), replace(TWO[1], gpu="GPU-a")
+    other = replace(GPU, device_id="GPU-2", free_mib=20_000, gpu="GPU-b")
+    again = demand(10_000, shuns=frozenset({"GPU-0"}))
+    assert devices_of(decide(replace(EMPTY, devices=(first, second, other), demands=(again,)))) == ["GPU-2"]
+
+
+@pytest.mark.parametrize("need", range(65_150, 65_260, 10))
+def test_what_another_device_can_take_is_what_it_is_given(need: int) -> None:
+    """Whichever way the lease is rounded, it starts somewhere."""
+    shared = replace(TWO[1], foreign_mib=12_000, free_mib=TWO[1].free_mib - 12_000)
+    again = demand(need, shuns=frozenset({"GPU-0"}))
+    assert len(devices_of(decide(replace(EMPTY, devices=(GPU, shared), demands=(again,))))) == 1
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_memory_processes_and_health_are_the_drivers(fleet: Fleet, watch: Watch)
         utilisation=70,
         temperature_c=66,
         name="gpu1",
+        gpu=fleet.gpu[1].uuid,
     )
 
 
@@ -44,6 +45,7 @@ def test_mig_instances_stand_for_their_gpu(tmp_path: Path, watch: Watch) -> None
     found = watch(fleet).read()
     assert [part.device_id for part in found] == [part.uuid for part in fleet.devices]
     assert [part.name for part in found] == ["gpu0/mig0", "gpu0/mig1", "gpu0/mig2"]
+    assert {part.gpu for part in found} == {fleet.gpu[0].uuid}
     assert [part.processes for part in found] == [{}, {7: 2000}, {}]
     assert found[1].free_mib == 9_856 - 2000
     assert {(part.temperature_c, part.utilisation) for part in found} == {(50, 30)}
