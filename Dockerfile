@@ -78,8 +78,8 @@ ENV MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
     MLFLOW_DISABLE_TELEMETRY=true
 USER 10001:10001
 EXPOSE 5000
-HEALTHCHECK --interval=5s --timeout=5s --start-period=90s \
-  CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:5000/health', timeout=4)"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=300s \
+  CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:5000/health', timeout=9)"]
 ENTRYPOINT ["mlflow"]
 CMD ["server", "--host", "0.0.0.0", "--port", "5000", "--artifacts-destination", "/artifacts", "--workers", "1"]
 

@@ -26,7 +26,7 @@ test: $(READY)  ## set everything up and run the tests, those that watch the clo
 	$(PYTEST) $(TIMED) --cov --cov-append --cov-report=term:skip-covered
 
 test-containers: $(READY)  ## the system in containers, on a real Docker Engine, its pages in Chromium
-	$(PYTEST) tests/containers
+	$(PYTEST) tests/containers --timeout 900
 
 torch: $(READY)  ## PyTorch for the tests of backends, several GB into .torch
 	$(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --target .torch --constraint requirements.lock $(TORCH)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.installation import Installation
-from tests.e2e.installation import write_space
+from tests.e2e.installation import wait_for, write_space
 from tests.engine import needs_engine
 
 
@@ -27,13 +27,24 @@ def movies() -> Iterator[Path]:
 def installation(movies: Path) -> Iterator[Installation]:
     """One installation for all of these tests, from nothing; afterwards nothing of it may be left."""
     needs_engine()
-    installation = Installation(settings={"HDSMLM_IDLE_WORKER_S": "10", "HDSMLM_DATA_FOLDER": str(movies)})
+    installation = Installation(settings={"HDSMLM_IDLE_WORKER_S": "5", "HDSMLM_DATA_FOLDER": str(movies)})
     try:
         installation.up()
         yield installation
     finally:
         installation.compose("down", "--volumes", "--timeout", "60")
     assert installation.leftovers() == []
+
+
+@pytest.fixture(scope="session")
+def finished(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search space of four runs that has come to its end."""
+    space = write_space(tmp_path_factory.mktemp("spaces"), "finished", rates=2, seeds=2, epochs=3, steps=20)
+    assert "4 new" in installation.submit(space)
+    wait_for(installation.worker_ids)
+    wait_for(lambda: installation.is_over(space.stem))
+    wait_for(lambda: len(installation.accepted(space.stem)) == 4)
+    return space
 
 
 @pytest.fixture

@@ -43,7 +43,8 @@ def machine(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     override = tmp_path_factory.mktemp("override") / "override.yml"
     override.write_text(json.dumps({"services": {"balancer": _sees(fleet)}}))
     machine = Installation(
-        files=("docker-compose.yml", str(override)), settings={"HDSMLM_GPU_SLOTS": str(_SLOTS), "HDSMLM_DEVICES": "gpu"}
+        files=("docker-compose.yml", str(override)),
+        settings={"HDSMLM_GPU_SLOTS": str(_SLOTS), "HDSMLM_DEVICES": "gpu", "HDSMLM_IDLE_WORKER_S": "5"},
     )
     try:
         machine.compose("build")

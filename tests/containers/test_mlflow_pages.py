@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.containers.installation import Installation
-from tests.e2e.installation import wait_for
 from worker.spec import TAG_PARENT
 
 _RENDERED_WITHIN_MS = 20_000
@@ -35,12 +34,9 @@ def page(browser: str, url: str, profile: Path) -> str:
 
 
 def test_a_sweep_shows_its_parent_its_children_and_their_pictures(
-    installation: Installation, browser: str, space: Path, tmp_path: Path
+    installation: Installation, browser: str, finished: Path, tmp_path: Path
 ) -> None:
-    sweep = space.stem
-    installation.submit(space)
-    wait_for(lambda: installation.is_over(sweep))
-    wait_for(lambda: len(installation.accepted(sweep)) == 4)
+    sweep = finished.stem
     experiment = installation.redis("HGET", f"hdsmlm:sweep:{sweep}", "experiment_id")
     found = installation.experiments._search(experiment, "")
     parents = [run for run in found if TAG_PARENT in {tag["key"] for tag in run["data"]["tags"]}]

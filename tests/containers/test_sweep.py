@@ -9,11 +9,10 @@ from tests.containers.installation import Installation
 from tests.e2e.installation import wait_for
 
 
-def test_a_sweep_that_is_submitted_completes_in_containers_of_workers(installation: Installation, space: Path) -> None:
-    sweep = space.stem
-    assert "4 new" in installation.submit(space)
-    wait_for(installation.worker_ids)
-    wait_for(lambda: installation.is_over(sweep))
+def test_a_sweep_that_is_submitted_completes_in_containers_of_workers(
+    installation: Installation, finished: Path
+) -> None:
+    sweep = finished.stem
     assert installation.status(sweep)["finished"] == 4
     assert len(set(installation.accepted(sweep))) == len(installation.accepted(sweep)) == 4
     assert "4 of 4 runs have one accepted result" in installation.call("orchestrator", "report", sweep)
@@ -32,11 +31,9 @@ def test_a_movie_outside_the_data_folder_is_refused(installation: Installation, 
     assert "expected a path inside the data folder" in installation.refused(space)
 
 
-def test_submitting_a_file_again_queues_nothing(installation: Installation, space: Path) -> None:
-    installation.submit(space)
-    wait_for(lambda: installation.is_over(space.stem))
-    assert installation.submit(space).strip() == f"{space.stem}: 4 runs: nothing new, 4 finished"
-    assert installation.is_over(space.stem)
+def test_submitting_a_file_again_queues_nothing(installation: Installation, finished: Path) -> None:
+    assert installation.submit(finished).strip() == f"{finished.stem}: 4 runs: nothing new, 4 finished"
+    assert installation.is_over(finished.stem)
 
 
 def test_what_ships_can_be_planned_where_it_is_submitted_from(installation: Installation) -> None:
@@ -50,10 +47,8 @@ def test_the_doctor_finds_everything_well(installation: Installation) -> None:
     assert found.count("well") == 6
 
 
-def test_what_a_run_printed_can_be_read(installation: Installation, space: Path) -> None:
-    installation.submit(space)
-    wait_for(lambda: installation.is_over(space.stem))
-    seen = json.loads(installation.call("orchestrator", "status", space.stem, "--runs", "--json"))
+def test_what_a_run_printed_can_be_read(installation: Installation, finished: Path) -> None:
+    seen = json.loads(installation.call("orchestrator", "status", finished.stem, "--runs", "--json"))
     for run in seen["details"]:
         assert "finished:" in installation.call("orchestrator", "logs", run["run"])
 

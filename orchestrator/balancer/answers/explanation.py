@@ -1,16 +1,15 @@
-"""Why a run waits, in numbers: the decision is made once more on the same board, for what stands in the way."""
+"""Why a run waits, in numbers: one more pass over the queue, for what stands in the way."""
 
 from __future__ import annotations
 
 import math
 
-from orchestrator.balancer.decision.board import Board
 from orchestrator.balancer.decision.footprints import MARGIN_UNKNOWN, Learned, cap_mib
 from orchestrator.balancer.decision.memory import lease_mib
-from orchestrator.balancer.decision.observation import Assign, Demand, Observation, Start
+from orchestrator.balancer.decision.observation import Demand, Observation
 from orchestrator.balancer.decision.place import Place
-from orchestrator.balancer.decision.priorities import ordered
 from orchestrator.balancer.decision.reservation import Reservation
+from orchestrator.balancer.decision.round import Round
 from orchestrator.records import Group
 
 
@@ -18,19 +17,11 @@ class Reasons:
     """What a decision on an observation leaves waiting, and why."""
 
     def __init__(self, observation: Observation) -> None:
-        self._devices = {worker.worker_id: worker.device_id for worker in observation.workers}
-        self.board = Board(observation)
-        """As the decision leaves it."""
-        self.queue = ordered(observation) if observation.devices else []
-        self.placed: dict[str, str] = {}
-        """Runs that the decision finds a place for, each with its device."""
-        self.waiting: dict[str, Demand] = {}
+        found = Round(observation)
+        self.board, self.queue, self.placed = found.board, found.queue, found.placed
+        self.waiting = {demand.sweep: demand for demand in reversed(found.waiting)}
         """By sweep, the first line of its queue that does not get a place for every run."""
-        self.kept_for: Demand | None = None
-        """The line that has the reservation."""
-        self.reservation: Reservation | None = None
-        for demand in self.queue:
-            self._serve(demand)
+        self.kept_for, self.reservation = found.kept_for, found.reservation
 
     def head(self, sweep: str) -> str:
         """The first run of the sweep that finds no place; empty where all do."""
@@ -74,29 +65,6 @@ class Reasons:
         here = self.board.places[reservation.device_id].workers
         ends = math.isfinite(reservation.in_s)
         return next((one.run_id for one in here if ends and one.run_id and one.ends_in_s == reservation.in_s), "")
-
-    def _serve(self, demand: Demand) -> None:
-        """Find places as a decision does."""
-        if self.board.infeasible(demand):
-            return
-        for run_id in demand.run_ids:
-            if worker := self.board.expected(demand):
-                self.placed[run_id] = worker.device_id
-            elif action := self.board.place_run(run_id, demand, self.reservation):
-                self.placed[run_id] = self._device_of(action)
-            else:
-                self._leave_waiting(demand)
-                return
-        if demand.count > len(demand.run_ids):
-            self.waiting.setdefault(demand.sweep, demand)
-
-    def _device_of(self, action: Assign | Start) -> str:
-        return action.device_id if isinstance(action, Start) else self._devices[action.worker_id]
-
-    def _leave_waiting(self, demand: Demand) -> None:
-        self.waiting.setdefault(demand.sweep, demand)
-        if self.reservation is None and (reservation := self.board.reserve(demand)):
-            self.kept_for, self.reservation = demand, reservation
 
     def _where_closed(self, nearest: Place, demand: Demand) -> str:
         reasons = {self.board.why_closed(place, demand) for place in self.board.places.values()}

@@ -14,10 +14,9 @@ is set anew; a worker without a run keeps what it holds without one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from orchestrator.balancer.decision.board import Board
 from orchestrator.balancer.decision.memory import parked_mib, safety_mib
 from orchestrator.balancer.decision.observation import (
     Action,
@@ -28,11 +27,10 @@ from orchestrator.balancer.decision.observation import (
     Observation,
     Park,
     Reap,
-    Refuse,
     WorkerView,
 )
-from orchestrator.balancer.decision.priorities import ordered
-from orchestrator.balancer.decision.reservation import Reservation
+from orchestrator.balancer.decision.place import Place
+from orchestrator.balancer.decision.round import Round
 from orchestrator.records import WorkerState
 
 _ALIVE = frozenset({WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY})
@@ -48,7 +46,9 @@ def decide(observation: Observation) -> tuple[Action, ...]:
         replace(worker, state=WorkerState.DRAINING) if worker.worker_id in gone else worker
         for worker in observation.workers
     )
-    return (*leaving, *_Round(replace(observation, workers=workers)).actions())
+    staying = replace(observation, workers=workers)
+    found = Round(staying)
+    return (*leaving, *_make_way(staying, found), *found.given)
 
 
 def _leaving(observation: Observation) -> Iterator[Drain | Reap]:
@@ -78,55 +78,24 @@ def _unfit(worker: WorkerView, device: Device | None) -> Drain | Reap | None:
     return None
 
 
-class _Round:
-    """One decision: every start and assignment is seen by those that follow."""
+def _make_way(observation: Observation, after: Round) -> Iterator[Park | Drain]:
+    """Idle workers that got nothing give their memory back, and leave where others need their slot."""
+    for worker in after.board.idle():
+        place = after.board.places[worker.device_id]
+        parked = parked_mib(place.device, worker)
+        if parked < worker.lease_mib:
+            yield Park(worker.worker_id, parked)
+        if _is_in_the_way(worker, place, after.waiting):
+            yield Drain(worker.worker_id, DrainReason.MAKE_ROOM)
+        elif worker.idle_s > observation.idle_worker_s:
+            yield Drain(worker.worker_id, DrainReason.IDLE)
 
-    def __init__(self, observation: Observation) -> None:
-        self.observation = observation
-        self.board = Board(observation)
-        self.reservation: Reservation | None = None
-        self.waiting: list[Demand] = []
 
-    def actions(self) -> Iterator[Action]:
-        given: list[Action] = []
-        for demand in ordered(self.observation):
-            if message := self.board.infeasible(demand):
-                given += (Refuse(run_id, message) for run_id in demand.run_ids)
-            else:
-                given += self._serve(demand)
-        return iter([*self._make_way(), *given])
-
-    def _serve(self, demand: Demand) -> Iterator[Action]:
-        """Find a place for one run after the other, until there is none."""
-        for run_id in demand.run_ids:
-            if self.board.expected(demand):
-                continue
-            if action := self.board.place_run(run_id, demand, self.reservation):
-                yield action
-                continue
-            self.waiting.append(demand)
-            self.reservation = self.reservation or self.board.reserve(demand)
-            return
-        if demand.count > len(demand.run_ids):
-            self.waiting.append(demand)
-
-    def _make_way(self) -> Iterator[Action]:
-        """Idle workers that got nothing give their memory back, and leave where others need their slot."""
-        for worker in self.board.idle():
-            parked = parked_mib(self.board.places[worker.device_id].device, worker)
-            if parked < worker.lease_mib:
-                yield Park(worker.worker_id, parked)
-            if self._is_in_the_way(worker):
-                yield Drain(worker.worker_id, DrainReason.MAKE_ROOM)
-            elif worker.idle_s > self.observation.idle_worker_s:
-                yield Drain(worker.worker_id, DrainReason.IDLE)
-
-    def _is_in_the_way(self, worker: WorkerView) -> bool:
-        """Whether a run waits that the worker cannot take and whose worker finds no slot beside it."""
-        place = self.board.places[worker.device_id]
-        others = any(demand.sweep != worker.sweep for demand in self.waiting)
-        is_full = len(place.workers) >= place.device.slots
-        return bool(self.waiting) and (bool(place.device.trouble) or (others and is_full))
+def _is_in_the_way(worker: WorkerView, place: Place, waiting: Sequence[Demand]) -> bool:
+    """Whether a run waits that the worker cannot take and whose worker finds no slot beside it."""
+    others = any(demand.sweep != worker.sweep for demand in waiting)
+    is_full = len(place.workers) >= place.device.slots
+    return bool(waiting) and (bool(place.device.trouble) or (others and is_full))
 
 
 def _drain_all(workers: Iterable[WorkerView], reason: DrainReason) -> Iterator[Drain]:
