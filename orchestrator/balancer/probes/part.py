@@ -1,7 +1,7 @@
 """One device as the driver tells it: its memory and its processes; runs in the child.
 
 What the driver refuses is None, save for memory: without it the device is in error. The budget is one memory call a
-poll, and the lists of processes only every few seconds, or when the memory has changed, or when somebody asked for it.
+poll, and the lists of processes only every few seconds, or when the memory has changed.
 """
 
 from __future__ import annotations
