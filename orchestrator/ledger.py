@@ -139,11 +139,11 @@ class Ledger:
             raise UnknownNameError(f"no run is called '{run_id}'; `orchestrator status SWEEP --runs` lists them")
         return Run.from_hash(fields, run_id=run_id)
 
-    def runs(self, name: str, *states: RunState, limit: int | None = None) -> list[Run]:
+    def runs(self, name: str, *states: RunState) -> list[Run]:
         """Runs of a sweep in these states (all where none is given), each state in queue order."""
         ids: list[str] = []
         for state in states or tuple(RunState):
-            ids += self.redis.zrange(_members(name, state), 0, -1 if limit is None else limit - 1)
+            ids += self.redis.zrange(_members(name, state), 0, -1)
         return list(self.runs_by_id(ids).values())
 
     def runs_by_id(self, run_ids: Iterable[str]) -> dict[str, Run]:

@@ -166,8 +166,6 @@ class Worker(Record):
     state: WorkerState
     created_at: float
     """Seconds since the epoch."""
-    fencing_epoch: int = 0
-    """Count of balancer starts when it was launched."""
     exclusive: bool = False
     """Whether it has the device to itself."""
     cap_mib: int = 0

@@ -44,7 +44,6 @@ class Metric(Message):
 class RunSpec(Message):
     """One run: what to train and under which name to report it."""
 
-    schema_version: int = 1
     run_id: str
     sweep: str
     slug: str

@@ -110,10 +110,10 @@ class _Ramp:
 class Books:
     """Remembers, from reading to reading, what one reading cannot show."""
 
-    def __init__(self, rules: Rules, overheads_mib: Mapping[str, int] | None = None) -> None:
-        """`overheads_mib`: what a worker holds beside its run's cap, by model of device."""
+    def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.overheads_mib = dict(overheads_mib or {})
+        self.overheads_mib: Mapping[str, int] = {}
+        """What a worker holds beside its run's cap, by model of device."""
         self._foreign = Foreign(rules.hold_s, rules.half_life_s)
         self._ramps: dict[str, _Ramp] = {}
         self._telling: set[str] = set()

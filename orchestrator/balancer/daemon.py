@@ -183,7 +183,6 @@ class Daemon:
             cap_mib=start.cap_mib,
             state=WorkerState.STARTING,
             created_at=time.time(),
-            fencing_epoch=self.fencing_epoch,
             exclusive=start.exclusive,
             signature=start.signature,
         )

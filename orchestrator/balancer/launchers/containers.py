@@ -135,8 +135,6 @@ class DockerLauncher:
             LEASE: worker.worker_id,
             "hdsmlm.sweep": worker.sweep,
             _DEVICE: worker.device,
-            "hdsmlm.lease_mib": str(worker.lease_mib),
-            "hdsmlm.epoch": str(worker.fencing_epoch),
         }
 
     def _found(self, worker_id: str = "") -> list[dict[str, Any]]:
