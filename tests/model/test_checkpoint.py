@@ -63,17 +63,6 @@ def test_a_checkpoint_brings_back_weights_optimiser_and_step(network: keras.Mode
     assert len(list(tmp_path.glob("run/token/*"))) == 1
 
 
-def test_a_checkpoint_of_the_first_release_is_read(network: keras.Model, tmp_path: Path) -> None:
-    folder = tmp_path / "run" / "token" / "step-00000005"
-    folder.mkdir(parents=True)
-    network.save(folder / "model.keras")
-    (folder / "progress.json").write_text(json.dumps({"step": 5, "history": []}))
-    loaded = Checkpoints(tmp_path, "run", "other token").load()
-    assert loaded is not None
-    assert loaded[1].step == 5
-    assert same(network, loaded[0])
-
-
 def test_a_result_is_an_archive_as_keras_writes_it(network: keras.Model, tmp_path: Path) -> None:
     _save(network, tmp_path / "ours.keras")
     network.save(tmp_path / "theirs.keras")
