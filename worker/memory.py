@@ -14,7 +14,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-MIB = 2**20
+from model.units import MIB
+
 CPU = "cpu"
 
 _ARENAS, _ON_ITS_OWN_BYTES, _TRIM_BYTES = 2, MIB, 16 * MIB

@@ -25,8 +25,9 @@ from pathlib import Path
 from model.build import build_compiled
 from model.config import resolve
 from model.checkpoint import Checkpoints, Progress
-from worker.memory import MIB, peak_mib
 from model.results import _save
+from model.units import MIB
+from worker.memory import peak_mib
 network = build_compiled(resolve({"model.depth": 4, "model.base_filters": 32}), json.loads(sys.argv[1]), 10)
 variables = [*network.variables, *network.optimizer.variables]
 held_mib = 4 * sum(variable.shape.num_elements() for variable in variables) / MIB
