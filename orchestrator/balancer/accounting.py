@@ -17,8 +17,8 @@ from typing import Any, Literal
 from orchestrator.balancer.decision.observation import Device
 from orchestrator.balancer.foreign import Foreign
 from orchestrator.balancer.readings import Reading
+from worker.spec import CPU_DEVICE
 
-CPU = "cpu"
 ForeignPolicy = Literal["share", "avoid", "never"]
 
 
@@ -207,7 +207,7 @@ class Books:
             reserve_mib=limits.reserve_mib,
             overhead_mib=self.overheads_mib.get(reading.model, 0),
             foreign_mib=foreign_mib,
-            growth_mib=self.rules.growth_mib if foreigners and reading.device_id != CPU else 0,
+            growth_mib=self.rules.growth_mib if foreigners and reading.device_id != CPU_DEVICE else 0,
             safety_mib=_safety_mib(reading),
             attributed=self._is_attributing(reading),
             avoided=foreigners and self.rules.foreign == "avoid",
@@ -218,12 +218,12 @@ class Books:
     def _is_attributing(self, reading: Reading) -> bool:
         if reading.processes:
             self._telling.add(reading.model)
-        return reading.device_id == CPU or (reading.processes is not None and reading.model in self._telling)
+        return reading.device_id == CPU_DEVICE or (reading.processes is not None and reading.model in self._telling)
 
     def _why_blind(self, reading: Reading, foreigners: bool, now: float) -> str:
         if now - reading.at > 2 * self.rules.poll_s + 0.25:
             return f"its last reading is {now - reading.at:.0f} s old"
-        if foreigners and self.rules.foreign == "never" and reading.device_id != CPU:
+        if foreigners and self.rules.foreign == "never" and reading.device_id != CPU_DEVICE:
             return "a foreign process is on it, and the settings say never"
         return ""
 
@@ -233,5 +233,5 @@ def _safety_mib(reading: Reading) -> int:
     usual = max(256, reading.total_mib // 100)
     if reading.unified:
         return max(usual, reading.total_mib * 15 // 100)
-    hidden = reading.processes is None and reading.device_id != CPU
+    hidden = reading.processes is None and reading.device_id != CPU_DEVICE
     return max(usual, min(2560, reading.total_mib // 10)) if hidden else usual

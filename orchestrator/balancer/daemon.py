@@ -32,7 +32,7 @@ from orchestrator.records import Run, Worker, WorkerState
 from orchestrator.settings import BalancerSettings
 from orchestrator.states import RunState
 from orchestrator.transport import Transport
-from worker.spec import Order, ReportKind, control_key
+from worker.spec import CPU_DEVICE, Order, ReportKind, control_key
 
 _log = logging.getLogger(__name__)
 _CONTROL_TTL_S = 24 * 3600
@@ -145,7 +145,7 @@ class Daemon:
 
     def _watch_overheads(self, workers: list[Worker], account: Account, models: dict[str, str]) -> None:
         for worker in workers:
-            if worker.steady and worker.device in models and worker.device != "cpu":
+            if worker.steady and worker.device in models and worker.device != CPU_DEVICE:
                 beside = account.observed_mib.get(worker.worker_id, 0) - worker.cap_mib
                 self.experience.held_beside_cap(models[worker.device], beside)
 

@@ -12,8 +12,8 @@ import psutil
 
 from model.units import MIB
 from orchestrator.balancer.readings import Reading
+from worker.spec import CPU_DEVICE, CPU_MODEL
 
-CPU = "cpu"
 CGROUPS = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
 
@@ -29,7 +29,7 @@ class CpuProbe:
     def read(self) -> tuple[Reading, ...]:
         """The one device as it is now."""
         total_mib, free_mib = machine_memory(self._cgroups)
-        return (Reading(CPU, "CPU", time.time(), total_mib, free_mib, slots=self._slots, name=CPU),)
+        return (Reading(CPU_DEVICE, CPU_MODEL, time.time(), total_mib, free_mib, slots=self._slots, name=CPU_DEVICE),)
 
     def forgive(self, device_id: str) -> None:
         """Nothing rules the machine's memory out."""
