@@ -29,6 +29,8 @@ UNSETTLED = f"{PREFIX}:unsettled"
 """Runs whose last move MLflow does not show yet."""
 WAKE = f"{PREFIX}:wake"
 """Stream that wakes the balancer before its tick."""
+STILLBORN = "stillborn"
+"""Field of a sweep: how many workers in a row ended before they were ready."""
 RANK = 1_000_000
 """A run's place in the queue is its rank, times this, and its number in the sweep."""
 _BATCH = 500
@@ -120,6 +122,11 @@ class Ledger:
         self.redis.hset(sweep_key(name), mapping=cast("Any", fields))
         announce(self.redis, name, fields)
         self.wake()
+
+    def forget_failures(self, name: str) -> None:
+        """Count alike failures and stillborn workers of a sweep from none again."""
+        self.redis.delete(alike_key(name))
+        self.redis.hdel(sweep_key(name), STILLBORN)
 
     def counts(self, name: str) -> dict[RunState, int]:
         """Number of runs in each of the seven states."""
@@ -232,6 +239,11 @@ class Ledger:
             for run_id in run_ids:
                 pipe.hget(run_key(run_id), "state")
             return list(pipe.execute())
+
+
+def alike_key(sweep: str) -> str:
+    """Hash of a sweep's failures: how many were alike, by their signature."""
+    return f"{sweep_key(sweep)}:signatures"
 
 
 def _queue_line(group: str, size: int, served_at: str, heads: Sequence[str]) -> QueueLine:
