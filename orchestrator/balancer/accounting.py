@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from orchestrator.balancer.decision.observation import Device
 from orchestrator.balancer.foreign import Foreign
 from orchestrator.balancer.readings import Reading
+from orchestrator.settings import ForeignPolicy
 from worker.spec import CPU_DEVICE
-
-ForeignPolicy = Literal["share", "avoid", "never"]
 
 
 @dataclass(frozen=True)
