@@ -49,7 +49,7 @@ def begin() -> Iterator[Begin]:
 
 
 def test_a_worker_whose_heart_stops_while_it_trains_is_replaced(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.balancer.losses.HEARTBEAT_TTL_S", 0.5)
+    monkeypatch.setattr("orchestrator.balancer.departures.HEARTBEAT_TTL_S", 0.5)
     machine = build(gpus=1)
     machine.submit("a", mib=16_000, plan=Plan(16_000, seconds=4.0, ends="silent", bad_attempts=1))
     machine.submit("b", mib=15_000, sweep="others", plan=Plan(15_000, seconds=1.0))
