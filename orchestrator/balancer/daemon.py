@@ -17,7 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from orchestrator.balancer.accounting import Account, Rules
-from orchestrator.balancer.answers.snapshot import SNAPSHOT, snapshot, stored_books
+from orchestrator.balancer.answers.snapshot import snapshot, stored_books
+from orchestrator.balancer.answers.status import SNAPSHOT
 from orchestrator.balancer.decision.observation import Action, Assign, Drain, Observation, Park, Reap, Refuse, Start
 from orchestrator.balancer.decision.policy import decide
 from orchestrator.balancer.departures import Departures

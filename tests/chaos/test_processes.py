@@ -14,8 +14,7 @@ import psutil
 import pytest
 
 from orchestrator.addresses import redis_url
-from orchestrator.balancer.answers.snapshot import SNAPSHOT
-from orchestrator.balancer.answers.status import judged
+from orchestrator.balancer.answers.status import SNAPSHOT, judged
 from orchestrator.redis_door import connect
 from orchestrator.services import REDIS, Services
 from orchestrator.settings import Settings
