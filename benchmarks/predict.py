@@ -25,7 +25,6 @@ import numpy as np
 import tifffile
 
 EDGE_PX = 512
-MIB = 2**20
 
 
 class TimeIsUpError(Exception):

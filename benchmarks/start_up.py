@@ -24,7 +24,8 @@ from pathlib import Path
 from model.config import resolve
 from orchestrator.addresses import redis_url
 from orchestrator.balancer.accounting import Rules
-from orchestrator.balancer.answers.snapshot import SNAPSHOT, snapshot
+from orchestrator.balancer.answers.snapshot import snapshot
+from orchestrator.balancer.answers.status import SNAPSHOT
 from orchestrator.balancer.closures import QUARANTINE, Closures
 from orchestrator.balancer.launchers.port import Launched
 from orchestrator.balancer.leases import Leases

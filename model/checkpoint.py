@@ -63,7 +63,7 @@ class Checkpoints:
         for folder in self._newest_first():
             try:
                 progress = _progress(json.loads((folder / "progress.json").read_text()))
-                return keras.saving.load_model(_model(folder)), progress
+                return keras.saving.load_model(folder / "model"), progress
             except (OSError, ValueError) as error:
                 print(f"checkpoint {folder} cannot be read and is passed over: {error}")
         return None
@@ -71,12 +71,6 @@ class Checkpoints:
     def _newest_first(self) -> Iterator[Path]:
         whole = (path for path in self._run.glob("*/step-*") if path.suffix != ".part")
         return iter(sorted(whole, key=lambda path: path.name, reverse=True))
-
-
-def _model(folder: Path) -> Path:
-    """A folder; an archive in checkpoints of 0.1."""
-    whole = folder / "model"
-    return whole if whole.is_dir() else folder / "model.keras"
 
 
 def _progress(stored: dict[str, Any]) -> Progress:

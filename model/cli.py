@@ -14,7 +14,7 @@ from model.commands.inspect import inspect
 from model.commands.match import match
 from model.commands.predict import predict
 from model.commands.simulate import simulate
-from model.train_command import train
+from model.commands.train import train
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

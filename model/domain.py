@@ -107,34 +107,74 @@ def add_up(image: NDArray[np.float32], probability: NDArray[np.float32]) -> Sums
 
 def traits(sums: Sums) -> Floats:
     """The traits of a movie, in the order of `TRAITS`; NaN where it is too short or too small for one."""
-    pixels, image, squares, counts, doubt, crowded, light, light2, both = sums.values[:9]
-    own, crossed, lit = sums.values[9:-_CHANGES].reshape(3, len(_SHIFTS) + 1, 2)
-    mean, shine = image / pixels, light / pixels
-    variance, light_variance = squares / pixels - mean**2, light2 / pixels - shine**2
-    covariance = _mean(own) - mean**2
-    slope = (both / pixels - mean * shine) / max(light_variance, _SMALL)
-    left = covariance - 2 * slope * (_mean(crossed) - mean * shine) + slope**2 * (_mean(lit) - shine**2)
-    along_x, along_y = covariance[1 : len(LAGS)], covariance[len(LAGS) : -1]
-    near, reach = _reach(covariance[:-1])
-    explained = (both / pixels - mean * shine) / math.sqrt(max(variance * light_variance, _SMALL**2))
-    remains = (left[2 : len(LAGS)] + left[len(LAGS) + 1 : -1]) / 2 / near
-    return np.array(
-        [
+    moments = _Moments.of(sums)
+    return np.array([*_of_image(moments), *_of_answer(sums), *_of_both(moments)])
+
+
+class _Moments(NamedTuple):
+    """Of the image and of the light that the answer puts there; likenesses at all `_SHIFTS`, and over a frame."""
+
+    mean: float
+    variance: float
+    light_variance: float
+    shared: float
+    """Covariance of the two."""
+    image: Floats
+    """Likeness of the image with itself."""
+    crossed: Floats
+    """Of the image with the light."""
+    light: Floats
+    """Of the light with itself."""
+    changes: Floats
+    """Of what changes between frames with itself; not over a frame."""
+
+    @classmethod
+    def of(cls, sums: Sums) -> _Moments:
+        pixels, image, squares, *_, light, light2, both = sums.values[:_HEADS]
+        own, crossed, lit = sums.values[_HEADS:-_CHANGES].reshape(3, len(_SHIFTS) + 1, 2)
+        mean, shine = image / pixels, light / pixels
+        return cls(
             mean,
-            math.sqrt(max(variance, 0.0)),
-            1 - near / max(variance, _SMALL),
-            *reach,
-            *_reach(_mean(sums.values[-_CHANGES:].reshape(-1, 2)))[1],
-            (along_x[1] - along_y[1]) / near,
-            covariance[-1] / near,
-            math.log(max(counts / pixels, 1e-5)),
-            doubt / max(counts, _SMALL),
-            crowded / max(counts, _SMALL),
-            explained,
-            remains[0],
-            remains[2],
-        ]
-    )
+            variance=squares / pixels - mean**2,
+            light_variance=light2 / pixels - shine**2,
+            shared=both / pixels - mean * shine,
+            image=_mean(own) - mean**2,
+            crossed=_mean(crossed) - mean * shine,
+            light=_mean(lit) - shine**2,
+            changes=_mean(sums.values[-_CHANGES:].reshape(-1, 2)),
+        )
+
+
+def _of_image(moments: _Moments) -> list[float]:
+    """From `mean` to `duration`."""
+    along_x, along_y = moments.image[1 : len(LAGS)], moments.image[len(LAGS) : -1]
+    near, reach = _reach(moments.image[:-1])
+    return [
+        moments.mean,
+        math.sqrt(max(moments.variance, 0.0)),
+        1 - near / max(moments.variance, _SMALL),
+        *reach,
+        *_reach(moments.changes)[1],
+        (along_x[1] - along_y[1]) / near,
+        moments.image[-1] / near,
+    ]
+
+
+def _of_answer(sums: Sums) -> list[float]:
+    """From `density` to `crowding`."""
+    pixels, _, _, counts, doubt, crowded = sums.values[:6]
+    found = max(counts, _SMALL)
+    return [math.log(max(counts / pixels, 1e-5)), doubt / found, crowded / found]
+
+
+def _of_both(moments: _Moments) -> list[float]:
+    """From `explained` on: the light, as bright as fits the image best, is taken away from it."""
+    slope = moments.shared / max(moments.light_variance, _SMALL)
+    left = moments.image - 2 * slope * moments.crossed + slope**2 * moments.light
+    near, _ = _reach(moments.image[:-1])
+    remains = (left[2 : len(LAGS)] + left[len(LAGS) + 1 : -1]) / 2 / near
+    explained = moments.shared / math.sqrt(max(moments.variance * moments.light_variance, _SMALL**2))
+    return [explained, remains[0], remains[2]]
 
 
 def _reach(covariance: Floats) -> tuple[float, Floats]:
@@ -166,8 +206,8 @@ def _mean(products: Floats) -> Floats:
     return np.where(products[:, 1] > 0, products[:, 0] / np.maximum(products[:, 1], 1), np.nan)
 
 
-_CHANGES = 2 * len(_SHIFTS)
-_LENGTH = 9 + 3 * 2 * (len(_SHIFTS) + 1) + _CHANGES
+_HEADS, _CHANGES = 9, 2 * len(_SHIFTS)
+_LENGTH = _HEADS + 3 * 2 * (len(_SHIFTS) + 1) + _CHANGES
 
 
 class Surprise(NamedTuple):

@@ -20,7 +20,7 @@ from model.emitters import LabelledMovie
 from model.scoring.controls import shuffled
 from model.scoring.scores import Scores, score
 from model.scoring.verdicts import Criterion, Judged, Rule
-from model.validation import calibrate, make_card, predict_movie
+from model.validation import calibrate, make_card, predicted_map
 
 CONTROL_SEED = 0
 """Seed of the number by which the control moves the frames; the same in every run, so that runs can be compared."""
@@ -55,7 +55,7 @@ def evaluate(model: keras.Model, config: TrainConfig, datasets: Datasets) -> Eva
     card = make_card(model, config, datasets.validation_movie, _scenes(config))
 
     def judged(movie: LabelledMovie) -> Judged:
-        return Judged(movie, decode(predict_movie(model, movie, config), card.threshold))
+        return Judged(movie, decode(predicted_map(model, movie, config), card.threshold))
 
     validation = judged(datasets.validation_movie)
     test = judged(datasets.test_movie) if datasets.test_movie is not None else None

@@ -20,7 +20,7 @@ from model.data_config import DataConfig
 from model.drift import refuse_drift
 from model.emitters import Emitters, LabelledMovie
 from model.errors import InputError
-from model.inspection import matching_rows, rows_inside, split_frame
+from model.input_check import matching_rows, rows_inside, split_frame
 from model.localisations import Table
 from model.movies import open_movie
 from model.normalisation import measure
@@ -68,8 +68,8 @@ def load_experimental(data: DataConfig, camera: Camera = CAMERAS["emccd"]) -> tu
         camera: took the movie; only the SNR of tables with photons depends on it. The noisier EMCCD is assumed.
 
     Raises:
-        InputError: the files cannot be used, see `model.inspection.check_inputs`, the field is smaller than a patch, or
-            the movie is too short, saturated, or corrected for drift where it shall be binned.
+        InputError: the files cannot be used, see `model.input_check.check_inputs`, the field is smaller than a patch,
+            or the movie is too short, saturated, or corrected for drift where it shall be binned.
     """
     whole = _acquisition(data, camera)
     split = split_frame(whole.table.frame, len(whole.frames), data.validation_fraction, f"the movie {data.movie}")

@@ -14,8 +14,8 @@ import math
 
 from model.config import CLASSES, TrainConfig
 from model.plan import layers_of
+from model.units import MIB
 
-MIB = 2**20
 FLOAT_BYTES = 4
 
 STACK_MIB, LAYER_MIB = 510, 1.6

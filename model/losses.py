@@ -20,9 +20,6 @@ from model.config import CLASSES, LossConfig
 CHAMPION = LossConfig()
 """Cross entropy in the main: the map stays a probability, which a prior for a fit must be."""
 
-REFERENCE = LossConfig(preset="reference")
-"""The mixture that the reference model was trained with."""
-
 CLASS_SHARES_OF_TVERSKY = (0.5, 0.3, 0.2)
 """v: weights of the classes 1, 2 and 3+; renormalised over the classes that a batch holds."""
 

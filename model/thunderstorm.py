@@ -51,23 +51,25 @@ def parse(file: Path, lines: list[str]) -> Table:
     )
 
 
-def write(path: str | Path, emitters: Emitters, pixel_nm: float, uncertainty_nm: ArrayLike | None = None) -> None:
+def write(path: str | Path, emitters: Emitters, pixel_nm: float) -> None:
     """Write emitters: frames from 1, nm from the left and top edge of pixel 0; depth where it is known.
 
     Args:
         path: is overwritten.
         emitters: N rows.
         pixel_nm: edge of a pixel in the sample.
-        uncertainty_nm: lateral standard deviation of each position, one for all or (N,).
     """
     with Path(path).open("wb") as file:
-        append(file, emitters, pixel_nm, uncertainty_nm)
+        append(file, emitters, pixel_nm)
 
 
 def append(
     file: BinaryIO, emitters: Emitters, pixel_nm: float, uncertainty_nm: ArrayLike | None = None, before: int = 0
 ) -> None:
-    """Add rows to an open file that holds `before` of them, to an empty one the header first; see `write`."""
+    """Add rows to an open file that holds `before` of them, to an empty one the header first.
+
+    As `write` does, and with the lateral standard deviation of each position, one for all or (N,), where it is given.
+    """
     columns = {
         "id": np.arange(before + 1, before + emitters.rows + 1),
         "frame": emitters.frame + 1,

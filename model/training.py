@@ -33,7 +33,6 @@ class Trained(NamedTuple):
     """As it is handed out."""
     progress: Progress
     evaluation: Evaluation
-    datasets: Datasets
 
 
 class Listener(NamedTuple):
@@ -71,7 +70,7 @@ def train(
     while not loop.is_over:
         loop.fit(network, datasets)
     final = handed_out(network, config, datasets.class_shares.tolist())
-    return Trained(final, loop.progress, evaluate(final, config, datasets), datasets)
+    return Trained(final, loop.progress, evaluate(final, config, datasets))
 
 
 def _first_network(config: TrainConfig, datasets: Datasets, find_parent: Callable[[str], Path]) -> keras.Model:

@@ -97,13 +97,13 @@ def position_error_px(mapped: Sequence[Mapped], threshold: float) -> float:
     return float(np.sqrt((distance_px**2).mean() / 2)) if len(distance_px) else 0.0
 
 
-def predict_movie(network: keras.Model, movie: LabelledMovie, config: TrainConfig) -> NDArray[np.float32]:
+def predicted_map(network: keras.Model, movie: LabelledMovie, config: TrainConfig) -> NDArray[np.float32]:
     """Probability map (T, Y, X, 4) of a movie, scaled by its own intensities."""
     return predict(network, movie.frames, _intensities(movie, config), Reading.of(config))
 
 
 def _see(network: keras.Model, movie: LabelledMovie, config: TrainConfig) -> _Seen:
-    probability = predict_movie(network, movie, config)
+    probability = predicted_map(network, movie, config)
     scaled = normalise(movie.frames, _intensities(movie, config), config.data.clip)
     expected = expected_counts(probability).astype(np.float32)
     return _Seen(Mapped(movie, expected), measured(scaled, probability))
@@ -113,7 +113,7 @@ def _pixels(network: keras.Model, movie: LabelledMovie, config: TrainConfig) -> 
     """Probabilities (N, 4), classes (N,) and weights (N,) of some of a movie's pixels, evenly spread."""
     data, (frames, height, width) = config.data, movie.frames.shape
     targets = build_targets(movie.emitters, (frames, height, width), data.low_snr, data.snr_threshold)
-    probability = predict_movie(network, movie, config)
+    probability = predicted_map(network, movie, config)
     step = slice(None, None, CALIBRATION_STEP)
     return probability.reshape(-1, CLASSES)[step], targets.counts.ravel()[step], targets.weights.ravel()[step]
 

@@ -21,6 +21,7 @@ EVENTS = f"{PREFIX}:events"
 OUTCOMES = f"{PREFIX}:outcomes"
 """How many attempts have ended, by the state that their run went to; `queued`: it will be tried again."""
 KEPT = 10_000
+_AT_ONCE = 200
 _TOLD = ("paused", "hold")
 
 
@@ -37,9 +38,9 @@ def announce(redis: Redis, sweep: str, fields: Mapping[str, str]) -> None:
         redis.xadd(EVENTS, {"kind": "sweep", "sweep": sweep, **told}, maxlen=KEPT, approximate=True)
 
 
-def events_after(redis: Redis, event_id: str, most: int = 200) -> list[Event]:
-    """The first events after this one."""
-    return [Event(*entry) for entry in redis.xrange(EVENTS, min=f"({event_id}", count=most)]
+def events_after(redis: Redis, event_id: str) -> list[Event]:
+    """The first events after this one, as many as are read at once."""
+    return [Event(*entry) for entry in redis.xrange(EVENTS, min=f"({event_id}", count=_AT_ONCE)]
 
 
 def latest(redis: Redis) -> str:

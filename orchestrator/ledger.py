@@ -29,6 +29,8 @@ UNSETTLED = f"{PREFIX}:unsettled"
 """Runs whose last move MLflow does not show yet."""
 WAKE = f"{PREFIX}:wake"
 """Stream that wakes the balancer before its tick."""
+STILLBORN = "stillborn"
+"""Field of a sweep: how many workers in a row ended before they were ready."""
 RANK = 1_000_000
 """A run's place in the queue is its rank, times this, and its number in the sweep."""
 _BATCH = 500
@@ -121,6 +123,11 @@ class Ledger:
         announce(self.redis, name, fields)
         self.wake()
 
+    def forget_failures(self, name: str) -> None:
+        """Count alike failures and stillborn workers of a sweep from none again."""
+        self.redis.delete(alike_key(name))
+        self.redis.hdel(sweep_key(name), STILLBORN)
+
     def counts(self, name: str) -> dict[RunState, int]:
         """Number of runs in each of the seven states."""
         with self.redis.pipeline() as pipe:
@@ -139,11 +146,11 @@ class Ledger:
             raise UnknownNameError(f"no run is called '{run_id}'; `orchestrator status SWEEP --runs` lists them")
         return Run.from_hash(fields, run_id=run_id)
 
-    def runs(self, name: str, *states: RunState, limit: int | None = None) -> list[Run]:
+    def runs(self, name: str, *states: RunState) -> list[Run]:
         """Runs of a sweep in these states (all where none is given), each state in queue order."""
         ids: list[str] = []
         for state in states or tuple(RunState):
-            ids += self.redis.zrange(_members(name, state), 0, -1 if limit is None else limit - 1)
+            ids += self.redis.zrange(_members(name, state), 0, -1)
         return list(self.runs_by_id(ids).values())
 
     def runs_by_id(self, run_ids: Iterable[str]) -> dict[str, Run]:
@@ -232,6 +239,11 @@ class Ledger:
             for run_id in run_ids:
                 pipe.hget(run_key(run_id), "state")
             return list(pipe.execute())
+
+
+def alike_key(sweep: str) -> str:
+    """Hash of a sweep's failures: how many were alike, by their signature."""
+    return f"{sweep_key(sweep)}:signatures"
 
 
 def _queue_line(group: str, size: int, waits_since: str, heads: Sequence[str]) -> QueueLine:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, Json, field_validator
 
 from orchestrator.states import RunState
-from worker.spec import FailureClass, Message, Metric, RunSpec
+from worker.spec import CPU_MODEL, FailureClass, Message, Metric, RunSpec
 
 
 class Group(Message):
@@ -50,7 +50,7 @@ class Group(Message):
 
     def predicted_mib(self, model: str) -> int:
         """Predicted peak on a device of this model."""
-        return self.footprint_mib if model == "CPU" else self.gpu_footprint_mib
+        return self.footprint_mib if model == CPU_MODEL else self.gpu_footprint_mib
 
 
 class SweepPolicy(Message):
@@ -166,8 +166,6 @@ class Worker(Record):
     state: WorkerState
     created_at: float
     """Seconds since the epoch."""
-    fencing_epoch: int = 0
-    """Count of balancer starts when it was launched."""
     exclusive: bool = False
     """Whether it has the device to itself."""
     cap_mib: int = 0

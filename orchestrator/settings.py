@@ -9,17 +9,23 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from orchestrator.errors import OrchestratorError
 from worker.redis_address import redis_address
+
+Devices = Literal["auto", "gpu", "cpu"]
+ForeignPolicy = Literal["share", "avoid", "never"]
+Where = Literal["here", "elsewhere"]
+LauncherKind = Literal["process", "docker"]
+OnStop = Literal["keep", "release"]
 
 
 @dataclass(frozen=True)
 class BalancerSettings:
     """How the balancer gives out memory."""
 
-    devices: Literal["auto", "gpu", "cpu"] = "auto"
+    devices: Devices = "auto"
     """What runs train on; auto: GPUs where there are any. HDSMLM_DEVICES."""
     slots: int = 0
     """Most workers on the CPU device; 0: one per core. HDSMLM_SLOTS."""
@@ -31,7 +37,7 @@ class BalancerSettings:
     """Memory of each GPU that is never given out, MiB. HDSMLM_GPU_RESERVE_MIB."""
     gpu_limits: str = ""
     """Exceptions for single GPUs, by name or UUID: `gpu0 workers=2 reserve=4096; gpu1 workers=1`. HDSMLM_GPU_LIMITS."""
-    foreign: Literal["share", "avoid", "never"] = "share"
+    foreign: ForeignPolicy = "share"
     """What other people's process on a GPU means: use the rest, use it last, or stay away. HDSMLM_FOREIGN."""
     tick_s: float = 1.0
     """Longest time between two looks at the world, s. HDSMLM_TICK_S."""
@@ -41,11 +47,11 @@ class BalancerSettings:
     """How long a worker with nothing to do is kept warm, s. HDSMLM_IDLE_WORKER_S."""
     stop_grace_s: float = 60.0
     """Time that a run has to checkpoint before its worker is killed, s. HDSMLM_STOP_GRACE_S."""
-    where: Literal["here", "elsewhere"] = "here"
+    where: Where = "here"
     """Whether commands start a balancer where none runs, or one is kept running by others. HDSMLM_BALANCER."""
-    launcher: Literal["process", "docker"] = "process"
+    launcher: LauncherKind = "process"
     """What workers are: processes of this machine, or containers. HDSMLM_LAUNCHER."""
-    on_stop: Literal["keep", "release"] = "keep"
+    on_stop: OnStop = "keep"
     """What the balancer's end means to workers: go on, or checkpoint and leave. HDSMLM_ON_STOP."""
 
 
@@ -135,8 +141,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _balancer(read: _Reader, given: BalancerSettings) -> BalancerSettings:
     return BalancerSettings(
-        devices=read.choice("HDSMLM_DEVICES", given.devices, "auto", "gpu", "cpu"),
-        foreign=read.choice("HDSMLM_FOREIGN", given.foreign, "share", "avoid", "never"),
+        devices=read.choice("HDSMLM_DEVICES", given.devices, Devices),
+        foreign=read.choice("HDSMLM_FOREIGN", given.foreign, ForeignPolicy),
         gpu_slots=read.whole("HDSMLM_GPU_SLOTS", given.gpu_slots),
         gpu_reserve_mib=read.whole("HDSMLM_GPU_RESERVE_MIB", given.gpu_reserve_mib),
         gpu_limits=read.text("HDSMLM_GPU_LIMITS", given.gpu_limits),
@@ -146,9 +152,9 @@ def _balancer(read: _Reader, given: BalancerSettings) -> BalancerSettings:
         runs_per_worker=read.whole("HDSMLM_RUNS_PER_WORKER", given.runs_per_worker),
         idle_worker_s=read.number("HDSMLM_IDLE_WORKER_S", given.idle_worker_s),
         stop_grace_s=read.number("HDSMLM_STOP_GRACE_S", given.stop_grace_s),
-        where=read.choice("HDSMLM_BALANCER", given.where, "here", "elsewhere"),
-        launcher=read.choice("HDSMLM_LAUNCHER", given.launcher, "process", "docker"),
-        on_stop=read.choice("HDSMLM_ON_STOP", given.on_stop, "keep", "release"),
+        where=read.choice("HDSMLM_BALANCER", given.where, Where),
+        launcher=read.choice("HDSMLM_LAUNCHER", given.launcher, LauncherKind),
+        on_stop=read.choice("HDSMLM_ON_STOP", given.on_stop, OnStop),
     )
 
 
@@ -198,8 +204,9 @@ class _Reader(NamedTuple):
     def whole(self, name: str, default: int) -> int:
         return int(self.number(name, default))
 
-    def choice(self, name: str, default: str, *choices: str) -> Any:
+    def choice(self, name: str, default: str, words: Any) -> Any:
+        """One of the words of a Literal."""
         text = self.text(name, default)
-        if text not in choices:
-            raise OrchestratorError(f"{name} is '{text}'; expected one of {', '.join(choices)}")
+        if text not in get_args(words):
+            raise OrchestratorError(f"{name} is '{text}'; expected one of {', '.join(get_args(words))}")
         return text

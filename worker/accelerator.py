@@ -19,8 +19,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from model.units import MIB
 from worker.failures import DeviceError
-from worker.memory import CPU, MIB
+from worker.spec import CPU_DEVICE
 
 _TENSORFLOW = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CUDNN_WORKSPACE_LIMIT_IN_MB": "1024"}
 _JAX = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -33,7 +34,7 @@ def cap_accelerator(device: str, cap_mib: int, backend: str = "tensorflow") -> N
     Raises:
         DeviceError: the backend does not see exactly one GPU.
     """
-    if device != CPU:
+    if device != CPU_DEVICE:
         _CAPS[backend](device, cap_mib)
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from worker.cgroup import Group, delegated_group
-from worker.memory import CPU
 from worker.resident import Watchdog
 from worker.settings import WorkerSettings
+from worker.spec import CPU_DEVICE
 
 _FIRST_TO_DIE = 1000
 
@@ -90,7 +90,7 @@ class Caps:
 
 def caps_of(settings: WorkerSettings) -> Caps:
     """The caps that a worker's settings ask for."""
-    if settings.device != CPU:
+    if settings.device != CPU_DEVICE:
         return Caps(())
     parent = settings.cgroup or delegated_group()
     if parent is None or not os.access(parent, os.W_OK):

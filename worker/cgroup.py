@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from worker.memory import MIB
+from model.units import MIB
 
 ROOT = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")

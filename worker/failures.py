@@ -8,6 +8,7 @@ import traceback
 from typing import NamedTuple
 
 from model.errors import StoppedError
+from model.units import MIB
 from worker.link import RedisError
 from worker.spec import DEVICE_FAULT, FailureClass
 
@@ -70,9 +71,9 @@ def requested_mib(message: str) -> float:
     """What an out-of-memory message says was asked for, MiB; 0 where it does not."""
     if found := _SHAPE.search(message):
         numbers = [int(edge) for edge in found["shape"].split(",") if edge.strip()]
-        return math.prod(numbers) * _TYPE_BYTES.get(found["type"], 4) / 2**20
+        return math.prod(numbers) * _TYPE_BYTES.get(found["type"], 4) / MIB
     if found := _AMOUNT.search(message):
-        return float(found["amount"]) * _UNIT_BYTES[found["unit"].lower()] / 2**20
+        return float(found["amount"]) * _UNIT_BYTES[found["unit"].lower()] / MIB
     return 0.0
 
 

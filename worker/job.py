@@ -23,9 +23,9 @@ from worker.accelerator import cap_accelerator
 from worker.control import Control
 from worker.failures import CancelledError, ReleasedError, classify
 from worker.link import Link, RedisError, connect
-from worker.memory import CPU, peak_mib
+from worker.memory import peak_mib
 from worker.settings import WorkerSettings, from_environment
-from worker.spec import ReportKind, RunSpec
+from worker.spec import CPU_DEVICE, ReportKind, RunSpec
 from worker.tracking import Experiment, Tracker
 
 _PATIENCE_S = 600.0
@@ -60,7 +60,7 @@ class _Attempt:
         self._epochs = spec.config.training.epochs
         self._cap_mib = link.cap_mib(spec.run_id)
         self._latest: dict[str, float] = {}
-        self._computes = settings.device == CPU
+        self._computes = settings.device == CPU_DEVICE
         """Whether the device may be asked what it holds; a GPU not before it is capped."""
 
     def execute(self) -> None:
@@ -140,7 +140,7 @@ class _Attempt:
 
     def _on_accelerator(self) -> dict[str, int]:
         """What tells an own lack of a GPU's memory from somebody else's; of the host's, the supervisor does."""
-        if self._settings.device == CPU:
+        if self._settings.device == CPU_DEVICE:
             return {}
         return {"held_mib": self._peak_mib(), "cap_mib": self._cap_mib}
 

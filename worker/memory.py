@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-MIB = 2**20
-CPU = "cpu"
+from model.units import MIB
+from worker.spec import CPU_DEVICE
 
 _ARENAS, _ON_ITS_OWN_BYTES, _TRIM_BYTES = 2, MIB, 16 * MIB
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -34,9 +34,9 @@ def steady_allocator() -> bool:
     return bool(sum(mallopt(option, value) for option, value in options.items()) == len(options))
 
 
-def peak_mib(device: str = CPU, backend: str = "tensorflow") -> int:
+def peak_mib(device: str = CPU_DEVICE, backend: str = "tensorflow") -> int:
     """The most that this process has held on `device`, MiB; 0 where the backend does not tell."""
-    if device == CPU:
+    if device == CPU_DEVICE:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak // (MIB if sys.platform == "darwin" else 1024)
     return _PEAK_BYTES[backend]() // MIB

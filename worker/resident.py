@@ -10,7 +10,7 @@ import threading
 
 import psutil
 
-from worker.memory import MIB
+from model.units import MIB
 
 _EVERY_S = 0.05
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.memory import CPU
 from worker.redis_address import redis_address
+from worker.spec import CPU_DEVICE
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class WorkerSettings:
     redis_url: str
     home: Path
     """Folder for checkpoints and logs; the same for every worker that may take over a run."""
-    device: str = CPU
+    device: str = CPU_DEVICE
     """`cpu`, or the UUID of a GPU or MIG instance."""
     cgroup: Path | None = None
     """A control group that was delegated to workers; none: the one that systemd delegated, if any."""
@@ -47,6 +47,6 @@ def from_environment(worker_id: str, environment: Mapping[str, str] = os.environ
         worker_id=worker_id,
         redis_url=redis_url,
         home=Path(environment.get("HDSMLM_HOME", ".hdsmlm")).absolute(),
-        device=environment.get("HDSMLM_DEVICE") or CPU,
+        device=environment.get("HDSMLM_DEVICE") or CPU_DEVICE,
         cgroup=Path(environment["HDSMLM_CGROUP"]) if environment.get("HDSMLM_CGROUP") else None,
     )

@@ -17,6 +17,9 @@ from model.config import Scalar, TrainConfig
 JOB_FUNCTION = "worker.job.run_attempt"
 """The one function that a worker executes, with a run id and a token."""
 
+CPU_DEVICE, CPU_MODEL = "cpu", "CPU"
+"""The device that is the machine itself, where there is no GPU: its id, which is its name too, and its product name."""
+
 HEARTBEAT_TTL_S = 15
 """A worker that has not renewed its heartbeat for so long is lost."""
 
@@ -44,7 +47,6 @@ class Metric(Message):
 class RunSpec(Message):
     """One run: what to train and under which name to report it."""
 
-    schema_version: int = 1
     run_id: str
     sweep: str
     slug: str

@@ -24,11 +24,10 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from model.checkpoint import EpochRecord
 from model.config import RUNS, flatten
 from model.errors import InputError
+from model.registry import MODEL_ARTIFACT
 from worker.failures import TrackingError
 from worker.spec import TAG_RUN_ID, TAG_SWEEP, TAG_TOKEN, RunSpec
 
-MODEL_FILE = "model/model.keras"
-"""Where a finished run's network lies among its artifacts."""
 _RETRY_S = 2.0
 _METRICS_PER_CALL = 500
 _PARAMS_PER_CALL = 100
@@ -109,7 +108,9 @@ class Tracker:
         os.environ |= _CLIENT
         run_id = source.removeprefix(RUNS)
         try:
-            found = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=MODEL_FILE, tracking_uri=self._url)
+            found = mlflow.artifacts.download_artifacts(
+                run_id=run_id, artifact_path=MODEL_ARTIFACT, tracking_uri=self._url
+            )
         except mlflow.MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise InputError(

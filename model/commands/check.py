@@ -74,7 +74,7 @@ def check(movie: Path, table: Path, as_json: bool, **limits: Any) -> None:
       model check --movie images.tif --table rapidstorm.txt --pixel-nm 133 --frames 5 --json
     """
     from model.binning import SUMS
-    from model.inspection import Use, check_inputs
+    from model.input_check import Use, check_inputs
 
     pixel_nm, binning = limits.pop("pixel_nm"), limits.pop("binning")
     with refusals(as_json):

@@ -82,7 +82,7 @@ def _labelled(path: Path, truth: Table, pixel_nm: float | None) -> LabelledMovie
     from model.commands.networks import pixel_size
     from model.emitters import LabelledMovie
     from model.experimental import label
-    from model.inspection import matching_rows
+    from model.input_check import matching_rows
     from model.movies import open_movie
 
     with open_movie(path) as movie:

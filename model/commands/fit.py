@@ -12,7 +12,9 @@ from model.commands.messages import network_option, quiet_start, refusals, resul
 from model.commands.networks import load, pixel_size
 
 if TYPE_CHECKING:
+    from model.card import Card
     from model.fitting.files import Camera
+    from model.prediction.streaming import Task
 
 
 @click.command()
@@ -51,13 +53,9 @@ def fit(movie: Path, reference: str | None, out: Path, as_json: bool, **options:
 
 
 def _fit(path: Path, reference: str | None, out: Path, options: dict[str, Any]) -> dict[str, Any]:
-    import numpy as np
-
-    from model.errors import InputError
     from model.files import make_folder
 
     with quiet_start():
-        from model.fitting.files import fit_file
         from model.movies import open_movie
         from model.prediction.outputs import Paths, stem_of
         from model.prediction.photons import Scale
@@ -70,13 +68,27 @@ def _fit(path: Path, reference: str | None, out: Path, options: dict[str, Any]) 
         make_folder(out)
         task = Task(movie, Paths.of(out, stem_of(path)), pixel_nm, Scale(camera.photons_per_count))
         predict_file(network, task, lambda done, frames: None)
-        try:
-            return {"movie": str(path)} | fit_file(task, network.card, camera, options["sigma_px"])
-        except np.linalg.LinAlgError as error:
-            raise InputError(
-                f"{path}: its light is beyond what can be fitted ({error}); give what its counts mean in photons with "
-                "--photons-per-count and --baseline"
-            ) from error
+        return {"movie": str(path)} | _fitted(path, task, network.card, camera, options["sigma_px"])
+
+
+def _fitted(path: Path, task: Task, card: Card, camera: Camera, sigma_px: float | None) -> dict[str, Any]:
+    """Fit what was predicted.
+
+    Raises:
+        InputError: the camera's numbers make no photons of its light.
+    """
+    import numpy as np
+
+    from model.errors import InputError
+    from model.fitting.files import fit_file
+
+    try:
+        return fit_file(task, card, camera, sigma_px)
+    except np.linalg.LinAlgError as error:
+        raise InputError(
+            f"{path}: its light is beyond what can be fitted ({error}); give what its counts mean in photons with "
+            "--photons-per-count and --baseline"
+        ) from error
 
 
 def _camera(options: dict[str, Any]) -> Camera:

@@ -26,7 +26,7 @@ def inspect(file: Path, as_json: bool) -> None:
       model inspect frames/
       model inspect localisations.csv --json
     """
-    from model.contents import contents_of
+    from model.file_contents import contents_of
 
     with refusals(as_json):
         told: dict[str, Any] = contents_of(file)

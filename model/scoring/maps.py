@@ -1,4 +1,4 @@
-"""How good count maps are, pixel by pixel: `pix8`, the confusion of counts, and whether p(any) is a probability."""
+"""How good count maps are, pixel by pixel: `pix8`, and whether p(any) is a probability."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.spatial import cKDTree
 
-from model.config import CLASSES
 from model.scoring.scores import Tally
 
 BINS = 10
@@ -43,12 +42,6 @@ def _units(counts: NDArray[Any]) -> NDArray[np.float64]:
     occupied = np.argwhere(counts > 0)
     points = np.repeat(occupied, counts[tuple(occupied.T)].astype(np.int64), axis=0)
     return np.asarray(points * np.array([3.0, 1.0, 1.0]))
-
-
-def confusion(true_counts: NDArray[Any], probability: NDArray[Any]) -> NDArray[np.int64]:
-    """Pixels by true class (rows) and most probable class (columns), (4, 4); rows over their sum are class recalls."""
-    pairs = CLASSES * np.minimum(true_counts, CLASSES - 1).astype(np.int64) + probability.argmax(axis=-1)
-    return np.bincount(pairs.ravel(), minlength=CLASSES**2).reshape(CLASSES, CLASSES)
 
 
 class Calibration(NamedTuple):

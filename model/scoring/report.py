@@ -109,8 +109,7 @@ def _numbers(judged: Judged, snr_threshold: float) -> dict[str, float]:
         "rmsmd_nm": rmsmd(movie.emitters, predicted, movie.pixel_nm),
     }
     told |= {f"recall_{name}": share for name, share in zip("123", class_recall(movie, verdict), strict=True)}
-    challenge = challenge_scores(judged)
-    return told | {f"challenge_{name}": getattr(challenge, name) for name in ("jaccard", "efficiency")}
+    return told | {f"challenge_{name}": value for name, value in challenge_scores(judged)._asdict().items()}
 
 
 def _of_map(truth: NDArray[np.uint8], probability: NDArray[Any] | None) -> dict[str, float]:

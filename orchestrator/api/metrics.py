@@ -10,12 +10,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from model.units import MIB
 from orchestrator.backends.direct import Direct
 from orchestrator.events import OUTCOMES
 from orchestrator.states import RunState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-_MIB = 1024 * 1024
 _MEMORY = ("total", "used", "leased", "foreign", "free", "headroom")
 
 
@@ -68,7 +68,7 @@ def _memory(devices: Iterable[Mapping[str, Any]]) -> Metric:
     )
     for device in devices:
         for kind in _MEMORY:
-            family.add_metric([device["device"], device["name"], kind], device[f"{kind}_mib"] * _MIB)
+            family.add_metric([device["device"], device["name"], kind], device[f"{kind}_mib"] * MIB)
     return family
 
 

@@ -10,7 +10,7 @@ labels, and memory is read from the devices. It may die at any line; running run
     daemon.py                    the loop, which does it
     launchers/                   leases become workers: a port, and who fulfils it
     leases.py, closures.py       workers with their leases, and closed devices, in Redis
-    reports.py, losses.py        what workers said, and those that are gone, applied to the ledger
+    reports.py, departures.py    what workers said, and those that are gone, applied to the ledger
     experience.py                what runs have taught of memory and pace
     settlement.py                what MLflow must show for it
     answers/                     what the `balancer` command tells

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from orchestrator.balancer.decision.observation import Device
 from orchestrator.balancer.foreign import Foreign
 from orchestrator.balancer.readings import Reading
-
-CPU = "cpu"
-ForeignPolicy = Literal["share", "avoid", "never"]
+from orchestrator.settings import ForeignPolicy
+from worker.spec import CPU_DEVICE
 
 
 @dataclass(frozen=True)
@@ -110,10 +109,10 @@ class _Ramp:
 class Books:
     """Remembers, from reading to reading, what one reading cannot show."""
 
-    def __init__(self, rules: Rules, overheads_mib: Mapping[str, int] | None = None) -> None:
-        """`overheads_mib`: what a worker holds beside its run's cap, by model of device."""
+    def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.overheads_mib = dict(overheads_mib or {})
+        self.overheads_mib: Mapping[str, int] = {}
+        """What a worker holds beside its run's cap, by model of device."""
         self._foreign = Foreign(rules.hold_s, rules.half_life_s)
         self._ramps: dict[str, _Ramp] = {}
         self._telling: set[str] = set()
@@ -208,7 +207,7 @@ class Books:
             reserve_mib=limits.reserve_mib,
             overhead_mib=self.overheads_mib.get(reading.model, 0),
             foreign_mib=foreign_mib,
-            growth_mib=self.rules.growth_mib if foreigners and reading.device_id != CPU else 0,
+            growth_mib=self.rules.growth_mib if foreigners and reading.device_id != CPU_DEVICE else 0,
             safety_mib=_safety_mib(reading),
             attributed=self._is_attributing(reading),
             avoided=foreigners and self.rules.foreign == "avoid",
@@ -219,12 +218,12 @@ class Books:
     def _is_attributing(self, reading: Reading) -> bool:
         if reading.processes:
             self._telling.add(reading.model)
-        return reading.device_id == CPU or (reading.processes is not None and reading.model in self._telling)
+        return reading.device_id == CPU_DEVICE or (reading.processes is not None and reading.model in self._telling)
 
     def _why_blind(self, reading: Reading, foreigners: bool, now: float) -> str:
         if now - reading.at > 2 * self.rules.poll_s + 0.25:
             return f"its last reading is {now - reading.at:.0f} s old"
-        if foreigners and self.rules.foreign == "never" and reading.device_id != CPU:
+        if foreigners and self.rules.foreign == "never" and reading.device_id != CPU_DEVICE:
             return "a foreign process is on it, and the settings say never"
         return ""
 
@@ -234,5 +233,5 @@ def _safety_mib(reading: Reading) -> int:
     usual = max(256, reading.total_mib // 100)
     if reading.unified:
         return max(usual, reading.total_mib * 15 // 100)
-    hidden = reading.processes is None and reading.device_id != CPU
+    hidden = reading.processes is None and reading.device_id != CPU_DEVICE
     return max(usual, min(2560, reading.total_mib // 10)) if hidden else usual

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from worker.spec import PREFIX
+from worker.spec import CPU_DEVICE, PREFIX
 
 if TYPE_CHECKING:
     from orchestrator.redis_door import Redis
@@ -55,7 +55,7 @@ class Closures:
 
     def strike(self, device_id: str, victim: str, why: str) -> None:
         """Count a loss on a device; `victim` is the run, or the worker that had none."""
-        if device_id == "cpu":
+        if device_id == CPU_DEVICE:
             return
         strikes = f"{_STRIKES}:{device_id}"
         self._redis.rpush(strikes, victim)

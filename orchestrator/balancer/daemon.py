@@ -17,12 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from orchestrator.balancer.accounting import Account, Rules
-from orchestrator.balancer.answers.snapshot import SNAPSHOT, snapshot, stored_books
+from orchestrator.balancer.answers.snapshot import snapshot, stored_books
+from orchestrator.balancer.answers.status import SNAPSHOT
 from orchestrator.balancer.decision.observation import Action, Assign, Drain, Observation, Park, Reap, Refuse, Start
 from orchestrator.balancer.decision.policy import decide
+from orchestrator.balancer.departures import Departures
 from orchestrator.balancer.launchers.port import Launcher
 from orchestrator.balancer.leases import Heard, Leases
-from orchestrator.balancer.losses import Losses
 from orchestrator.balancer.observer import Observer, World, rates_by_device
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.reports import Reports
@@ -32,7 +33,7 @@ from orchestrator.records import Run, Worker, WorkerState
 from orchestrator.settings import BalancerSettings
 from orchestrator.states import RunState
 from orchestrator.transport import Transport
-from worker.spec import Order, ReportKind, control_key
+from worker.spec import CPU_DEVICE, Order, ReportKind, control_key
 
 _log = logging.getLogger(__name__)
 _CONTROL_TTL_S = 24 * 3600
@@ -52,7 +53,7 @@ class Daemon:
     settings: BalancerSettings
     rules: Rules = field(default_factory=Rules)
     reports: Reports = field(init=False)
-    losses: Losses = field(init=False)
+    departures: Departures = field(init=False)
     observer: Observer = field(init=False)
     fencing_epoch: int = field(init=False, default=0)
     _world: World = field(init=False, default=World((), {}))
@@ -68,7 +69,9 @@ class Daemon:
         self.experience = self.observer.experience
         self.observer.books.load(stored_books(self.ledger.redis.get(SNAPSHOT)))
         self.reports = Reports(self.ledger, self.leases, self.experience, self.observer.closures)
-        self.losses = Losses(self.ledger, self.leases, self.reports, self.launcher, self.transport, self.settings)
+        self.departures = Departures(
+            self.ledger, self.leases, self.reports, self.launcher, self.transport, self.settings
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Balance until `stop` is set; workers are left running."""
@@ -112,7 +115,7 @@ class Daemon:
         runs = self.ledger.runs_by_id(worker.run_id for worker in found if worker.run_id)
         signs = self.leases.signs([worker.worker_id for worker in found])
         runs |= self.reports.note_paces(signs.paces, runs)
-        workers = list(self.losses.bury(found, runs, self._world.launched, signs.beating))
+        workers = list(self.departures.bury(found, runs, self._world.launched, signs.beating))
         self._redeliver(workers)
         self.observer.refresh(runs)
         for device_id in self.observer.closures.take_forgiven():
@@ -145,7 +148,7 @@ class Daemon:
 
     def _watch_overheads(self, workers: list[Worker], account: Account, models: dict[str, str]) -> None:
         for worker in workers:
-            if worker.steady and worker.device in models and worker.device != "cpu":
+            if worker.steady and worker.device in models and worker.device != CPU_DEVICE:
                 beside = account.observed_mib.get(worker.worker_id, 0) - worker.cap_mib
                 self.experience.held_beside_cap(models[worker.device], beside)
 
@@ -183,7 +186,6 @@ class Daemon:
             cap_mib=start.cap_mib,
             state=WorkerState.STARTING,
             created_at=time.time(),
-            fencing_epoch=self.fencing_epoch,
             exclusive=start.exclusive,
             signature=start.signature,
         )
@@ -192,7 +194,7 @@ class Daemon:
         try:
             self.launcher.start(worker)
         except (OrchestratorError, OSError) as error:
-            self.losses.stillborn(worker, f"could not be launched: {error}")
+            self.departures.stillborn(worker, f"could not be launched: {error}")
 
     def _assign(self, assign: Assign) -> None:
         token = secrets.token_hex(8)
@@ -230,7 +232,7 @@ class Daemon:
 
     def _reap(self, worker_id: str, message: str) -> None:
         if worker := self.leases.worker(worker_id):
-            self.losses.overrun(worker, message)
+            self.departures.overrun(worker, message)
 
     def order(self, run: Run, order: Order) -> None:
         """Leave an order where the run's present attempt will find it."""

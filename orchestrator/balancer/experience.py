@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from orchestrator.balancer.decision.footprints import Learned, cap_mib, least_mib, margin_unknown
 from orchestrator.balancer.decision.throughput import learn
 from orchestrator.records import Group
-from worker.spec import PREFIX
+from worker.spec import CPU_MODEL, PREFIX
 
 if TYPE_CHECKING:
     from orchestrator.redis_door import Redis
@@ -69,7 +69,7 @@ class Experience:
 
     def overhead_mib(self, model: str) -> int:
         """What a worker holds beside its run's cap."""
-        return self._overheads.get(model, SUPERVISOR_MIB if model == "CPU" else CONTEXT_MIB)
+        return self._overheads.get(model, SUPERVISOR_MIB if model == CPU_MODEL else CONTEXT_MIB)
 
     def passed_epoch(self, signature: str, model: str, peak_mib: int) -> None:
         """A run has passed an epoch with this peak so far."""

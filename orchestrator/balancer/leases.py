@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from orchestrator.ledger import WAKE
+from orchestrator.ledger import STILLBORN, WAKE
 from orchestrator.records import Worker, WorkerState
 from worker.spec import PREFIX, Report, heartbeat_key, pace_key, report_stream, sweep_key
 
@@ -24,7 +24,6 @@ WORKERS = f"{PREFIX}:workers"
 FENCING_EPOCH = f"{PREFIX}:fencing-epoch"
 SHUTDOWN = f"{PREFIX}:shutdown"
 """Set while every worker is asked to leave."""
-_STILLBORN = "stillborn"
 
 
 class Entry(NamedTuple):
@@ -112,11 +111,11 @@ class Leases:
         state, sweep = self.redis.hmget(_key(worker_id), "state", "sweep")
         if state == WorkerState.STARTING:
             self.mark(worker_id, WorkerState.IDLE)
-            self.redis.hdel(sweep_key(sweep), _STILLBORN)
+            self.redis.hdel(sweep_key(sweep), STILLBORN)
 
     def stillborn(self, sweep: str) -> int:
         """Count one more worker of the sweep that ended before it was ready; gives how many have in a row."""
-        return int(self.redis.hincrby(sweep_key(sweep), _STILLBORN, 1))
+        return int(self.redis.hincrby(sweep_key(sweep), STILLBORN, 1))
 
     def delivered(self, worker_ids: Iterable[str]) -> None:
         """Remember that RQ has the orders of these workers."""

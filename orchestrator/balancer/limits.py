@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.balancer.accounting import Limits, Rules
 from orchestrator.errors import OrchestratorError
 from orchestrator.settings import BalancerSettings
+from worker.spec import CPU_DEVICE
 
 _KEYS = ("workers", "reserve")
 
@@ -18,7 +19,7 @@ def rules_from(settings: BalancerSettings) -> Rules:
     gpu = Limits(settings.gpu_reserve_mib, settings.gpu_slots)
     named = {name: _limits(words, gpu) for name, *words in _entries(settings.gpu_limits)}
     cpu = Limits(settings.reserve_mib, settings.slots)
-    return Rules(slots=settings.gpu_slots, limits={**named, "cpu": cpu, "*": gpu}, foreign=settings.foreign)
+    return Rules(slots=settings.gpu_slots, limits={**named, CPU_DEVICE: cpu, "*": gpu}, foreign=settings.foreign)
 
 
 def _entries(text: str) -> list[list[str]]:

@@ -19,6 +19,7 @@ from orchestrator.ledger import Ledger, QueueLine
 from orchestrator.records import Run, Sweep, Worker, WorkerState
 from orchestrator.settings import BalancerSettings
 from orchestrator.states import UNDER_WAY, RunState
+from worker.spec import CPU_DEVICE
 
 _HEADS = 16
 """Runs of each line of the queue that one decision may start."""
@@ -99,7 +100,7 @@ class Observer:
 
     def _held_mib(self, worker: Worker, readings: Sequence[Reading], world: World) -> int | None:
         """Memory of a worker's processes on its device; None where nobody tells."""
-        if worker.device == "cpu":
+        if worker.device == CPU_DEVICE:
             launched = world.launched.get(worker.worker_id)
             return launched.memory_mib if launched else 0
         reading = next((one for one in readings if one.device_id == worker.device), None)
@@ -190,7 +191,7 @@ def _is_ramping(worker: Worker) -> bool:
 def _is_settling(worker: Worker, account: Account, reading: Reading | None) -> bool:
     """Whether what a run left behind when it ended badly may still be there; where nobody tells, it may."""
     since = worker.settling_since
-    if not since or worker.device == "cpu":
+    if not since or worker.device == CPU_DEVICE:
         return False
     if reading is None or reading.processes is None:
         return True

@@ -17,10 +17,10 @@ from orchestrator.balancer.closures import Closures
 from orchestrator.balancer.experience import Experience
 from orchestrator.balancer.leases import Entry, Leases
 from orchestrator.errors import FencedError, RefusedError, UnknownNameError
-from orchestrator.ledger import UNSETTLED, Ledger
+from orchestrator.ledger import UNSETTLED, Ledger, alike_key
 from orchestrator.records import Group, Run, Sweep, SweepPolicy, Worker, WorkerState
 from orchestrator.states import RunState
-from worker.spec import DEVICE_FAULT, PROCESS_ENDED, FailureClass, Report, ReportKind, sweep_key
+from worker.spec import CPU_DEVICE, DEVICE_FAULT, PROCESS_ENDED, FailureClass, Report, ReportKind
 
 _log = logging.getLogger(__name__)
 
@@ -174,12 +174,12 @@ class Reports:
         """What the run needs; where its device may be to blame, on another one first."""
         group = self._ledger.group(run)
         may_be = report.failure is FailureClass.INFRA and report.signature.startswith(_MAY_BE_THE_DEVICES)
-        if worker is None or worker.device == "cpu" or not may_be:
+        if worker is None or worker.device == CPU_DEVICE or not may_be:
             return group
         return Group.of(run.spec, exclusive=group.exclusive, shuns=group.shuns | {worker.device})
 
     def _break_circuit(self, sweep: Sweep, signature: str) -> None:
-        alike = self._ledger.redis.hincrby(f"{sweep_key(sweep.name)}:signatures", signature, 1)
+        alike = self._ledger.redis.hincrby(alike_key(sweep.name), signature, 1)
         counts = self._ledger.counts(sweep.name)
         reason = pause_reason(sweep, alike, signature, counts)
         if reason and not sweep.paused:

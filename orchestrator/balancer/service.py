@@ -12,7 +12,6 @@ from orchestrator.balancer.launchers.port import Launcher
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.limits import rules_from
 from orchestrator.balancer.lock import only_one
-from orchestrator.balancer.probes.cpu import CPU
 from orchestrator.balancer.probes.detect import probe_for
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.balancer.settlement import Settlement
@@ -23,7 +22,7 @@ from orchestrator.redis_door import RedisError, connect
 from orchestrator.settings import Settings
 from orchestrator.transport import Transport
 from worker.redis_address import PASSWORD_FILE
-from worker.spec import MLFLOW_URL
+from worker.spec import CPU_DEVICE, MLFLOW_URL
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 1.0
@@ -83,7 +82,7 @@ def _daemon(settings: Settings, redis_url: str, mlflow_url: str, probe: DevicePr
     readings = probe.read()
     slots = sum(reading.slots or settings.balancer.gpu_slots for reading in readings)
     threads = max(1, (os.cpu_count() or 1) // max(slots, 1))
-    weighs = any(reading.device_id == CPU for reading in readings)
+    weighs = any(reading.device_id == CPU_DEVICE for reading in readings)
     return Daemon(
         ledger=Ledger(client),
         leases=Leases(client),

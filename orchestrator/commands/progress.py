@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.balancer.answers.snapshot import SNAPSHOT
-from orchestrator.balancer.answers.status import judged
+from orchestrator.balancer.answers.status import SNAPSHOT, judged
 from orchestrator.commands.standings import best
 from orchestrator.ledger import UNSETTLED
 from orchestrator.records import WorkerState

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import RefusedError
 from orchestrator.records import Group, Run
 from orchestrator.states import UNDER_WAY, RunState
-from worker.spec import sweep_key
 
 if TYPE_CHECKING:
     from orchestrator.ledger import Ledger
@@ -36,8 +35,7 @@ def _pause(ledger: Ledger, sweep: str, _names: Sequence[str]) -> str:
 def _resume(ledger: Ledger, sweep: str, _names: Sequence[str]) -> str:
     """Lift a pause or a hold, and forget the failures that led to it."""
     ledger.sweep(sweep)
-    ledger.redis.delete(f"{sweep_key(sweep)}:signatures")
-    ledger.redis.hdel(sweep_key(sweep), "stillborn")
+    ledger.forget_failures(sweep)
     ledger.mark_sweep(sweep, paused="", hold="0")
     return f"{sweep} goes on"
 

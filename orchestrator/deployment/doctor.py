@@ -15,6 +15,7 @@ from orchestrator.addresses import mlflow_url, redis_url
 from orchestrator.balancer.answers.status import read
 from orchestrator.errors import OrchestratorError, ServiceError
 from orchestrator.settings import Settings
+from worker.spec import CPU_DEVICE
 
 _LEAST_FREE_GIB = 10
 _GIB = 1 << 30
@@ -100,7 +101,7 @@ def _devices(settings: Settings) -> str:
         raise OrchestratorError("; ".join(f"{one['name']}: {one['why'] or one['health']}" for one in ill))
     if not devices:
         raise OrchestratorError("no device is known; `balancer status` says more once the balancer runs")
-    if [device["name"] for device in devices] == ["cpu"]:
+    if [device["name"] for device in devices] == [CPU_DEVICE]:
         return "no GPU: runs train on the CPU"
     return ", ".join(f"{device['name']} {device['model']}" for device in devices)
 

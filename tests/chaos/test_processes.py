@@ -14,8 +14,7 @@ import psutil
 import pytest
 
 from orchestrator.addresses import redis_url
-from orchestrator.balancer.answers.snapshot import SNAPSHOT
-from orchestrator.balancer.answers.status import judged
+from orchestrator.balancer.answers.status import SNAPSHOT, judged
 from orchestrator.redis_door import connect
 from orchestrator.services import REDIS, Services
 from orchestrator.settings import Settings
@@ -49,7 +48,7 @@ def begin() -> Iterator[Begin]:
 
 
 def test_a_worker_whose_heart_stops_while_it_trains_is_replaced(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.balancer.losses.HEARTBEAT_TTL_S", 0.5)
+    monkeypatch.setattr("orchestrator.balancer.departures.HEARTBEAT_TTL_S", 0.5)
     machine = build(gpus=1)
     machine.submit("a", mib=16_000, plan=Plan(16_000, seconds=4.0, ends="silent", bad_attempts=1))
     machine.submit("b", mib=15_000, sweep="others", plan=Plan(15_000, seconds=1.0))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.balancer.answers.snapshot import SNAPSHOT
+from orchestrator.balancer.answers.status import SNAPSHOT
 from orchestrator.balancer.launchers.process import ProcessLauncher
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.readings import DeviceProbe

@@ -11,7 +11,7 @@ from model.emitters import LabelledMovie
 from model.scoring.maps import calibration
 from model.targets import count_map
 from model.unet import build_unet
-from model.validation import calibrate, predict_movie
+from model.validation import calibrate, predicted_map
 
 SHARES = [0.7, 0.2, 0.07, 0.03]
 
@@ -70,7 +70,7 @@ def test_a_network_that_expects_too_much_is_calibrated_on_movies_like_those_of_i
         return float(
             np.mean(
                 [
-                    calibration(count_map(m.emitters, m.frames.shape), predict_movie(network, m, config)).error
+                    calibration(count_map(m.emitters, m.frames.shape), predicted_map(network, m, config)).error
                     for m in seen
                 ]
             )

@@ -25,8 +25,9 @@ from pathlib import Path
 from model.build import build_compiled
 from model.config import resolve
 from model.checkpoint import Checkpoints, Progress
-from worker.memory import MIB, peak_mib
 from model.results import _save
+from model.units import MIB
+from worker.memory import peak_mib
 network = build_compiled(resolve({"model.depth": 4, "model.base_filters": 32}), json.loads(sys.argv[1]), 10)
 variables = [*network.variables, *network.optimizer.variables]
 held_mib = 4 * sum(variable.shape.num_elements() for variable in variables) / MIB
@@ -61,17 +62,6 @@ def test_a_checkpoint_brings_back_weights_optimiser_and_step(network: keras.Mode
     assert loaded[1].step == 7
     assert same(network, loaded[0])
     assert len(list(tmp_path.glob("run/token/*"))) == 1
-
-
-def test_a_checkpoint_of_the_first_release_is_read(network: keras.Model, tmp_path: Path) -> None:
-    folder = tmp_path / "run" / "token" / "step-00000005"
-    folder.mkdir(parents=True)
-    network.save(folder / "model.keras")
-    (folder / "progress.json").write_text(json.dumps({"step": 5, "history": []}))
-    loaded = Checkpoints(tmp_path, "run", "other token").load()
-    assert loaded is not None
-    assert loaded[1].step == 5
-    assert same(network, loaded[0])
 
 
 def test_a_result_is_an_archive_as_keras_writes_it(network: keras.Model, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import pytest
 from keras import ops
 
 from model.config import LossConfig
-from model.losses import CHAMPION, REFERENCE, HybridTversky, class_weights, tversky_index
+from model.losses import CHAMPION, HybridTversky, class_weights, tversky_index
 
 SHARES = (0.9, 0.08, 0.015, 0.005)
+REFERENCE = LossConfig(preset="reference")
 
 
 def one_hot(counts: Any) -> np.ndarray:

@@ -243,7 +243,7 @@ def test_round_trips_keep_positions_to_a_thousandth_of_a_pixel(
 ) -> None:
     some = Emitters.of(np.arange(7) * 3, x, y, np.arange(7) * 100.0, z_nm=np.arange(7) * 50.0 if deep else np.nan)
     write_picasso(tmp_path / "t.hdf5", some, (20, 500, 500), pixel_nm, 0.1)
-    write_thunderstorm(tmp_path / "t.csv", some, pixel_nm, 12.0)
+    write_thunderstorm(tmp_path / "t.csv", some, pixel_nm)
     for name in ("t.hdf5", "t.csv"):
         table = read_table(tmp_path / name)
         back = table.emitters(table.own_pixel_nm(500, 500, pixel_nm))

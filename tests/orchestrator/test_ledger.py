@@ -6,8 +6,9 @@ import time
 import pytest
 
 from orchestrator.balancer.leases import Leases
+from orchestrator.commands.steering import steer
 from orchestrator.errors import FencedError, RefusedError, UnknownNameError
-from orchestrator.ledger import UNSETTLED, LeaseOf, Ledger
+from orchestrator.ledger import UNSETTLED, LeaseOf, Ledger, alike_key
 from orchestrator.records import Group, Worker, WorkerState
 from orchestrator.redis_door import connect
 from orchestrator.states import UNDER_WAY, RunState, sources
@@ -56,6 +57,16 @@ def test_an_edited_search_space_adds_its_new_runs_and_keeps_the_dropped_ones(led
     found = ledger.submit("s", [run_spec("b"), run_spec("c")], sweep_fields())
     assert (found.new, found.known, found.dropped) == (1, {RunState.QUEUED: 1}, 1)
     assert {run.run_id for run in ledger.runs("s")} == {"a", "b", "c"}
+
+
+def test_a_sweep_that_goes_on_counts_its_failures_from_none(ledger: Ledger) -> None:
+    submit(ledger, "a")
+    leases = Leases(ledger.redis)
+    assert [leases.stillborn("s"), leases.stillborn("s")] == [1, 2]
+    ledger.redis.hincrby(alike_key("s"), "ValueError at fit:1", 1)
+    steer(ledger, "resume", "s", [])
+    assert not ledger.redis.exists(alike_key("s"))
+    assert leases.stillborn("s") == 1
 
 
 def test_a_preview_tells_what_a_submission_would_find_and_changes_nothing(ledger: Ledger) -> None:

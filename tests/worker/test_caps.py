@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from model.units import MIB
 from orchestrator.redis_door import Redis
 from tests.worker.supervised import LARGE, SMALL, Supervised
 from worker.caps import Caps, caps_of
@@ -18,7 +19,6 @@ from worker.settings import WorkerSettings
 from worker.spec import FailureClass, ReportKind
 
 CAP_MIB = 700
-MIB = 2**20
 
 
 def settings(**values: object) -> WorkerSettings:

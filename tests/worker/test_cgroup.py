@@ -8,9 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from model.units import MIB
 from worker.cgroup import Group, delegated_group
-
-MIB = 2**20
 
 
 @pytest.fixture

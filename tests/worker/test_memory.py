@@ -9,7 +9,8 @@ from typing import Any
 
 FORKED = """
 import json, os, psutil
-from worker.memory import MIB, peak_mib
+from model.units import MIB
+from worker.memory import peak_mib
 block = b"x" * (300 * MIB)
 del block
 reader, writer = os.pipe()

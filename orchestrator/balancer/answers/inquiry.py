@@ -8,8 +8,8 @@ from typing import Any
 
 from orchestrator.balancer.answers.explanation import Reasons, cap_from, minutes
 from orchestrator.balancer.answers.hindsight import Hindsight
-from orchestrator.balancer.answers.snapshot import HELD, SNAPSHOT, whole_s
-from orchestrator.balancer.answers.status import judged
+from orchestrator.balancer.answers.snapshot import HELD, whole_s
+from orchestrator.balancer.answers.status import SNAPSHOT, judged
 from orchestrator.balancer.decision.observation import Demand, Observation
 from orchestrator.balancer.decision.place import Place
 from orchestrator.balancer.leases import Leases

@@ -20,9 +20,7 @@ from orchestrator.balancer.observer import Observer, World
 from orchestrator.balancer.readings import Reading
 from orchestrator.records import Run, Sweep, WorkerState
 from orchestrator.states import RunState
-from worker.spec import PREFIX
 
-SNAPSHOT = f"{PREFIX}:balancer"
 HELD = "held until `orchestrator run` or `resume`"
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.balancer.answers.snapshot import SNAPSHOT
-from orchestrator.balancer.answers.status import judged
+from orchestrator.balancer.answers.status import SNAPSHOT, judged
 from orchestrator.balancer.closures import Closures
 from orchestrator.errors import UnknownNameError
 from orchestrator.ledger import Ledger

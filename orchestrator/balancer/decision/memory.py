@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestrator.balancer.decision.observation import Device, WorkerView
+from worker.spec import CPU_DEVICE
 
 LEASE_STEP_MIB = 64
 
@@ -51,7 +52,7 @@ def lease_mib(device: Device, cap_mib: int) -> int:
 
 def parked_mib(device: Device, worker: WorkerView) -> int:
     """Lease of a worker without a run: what it holds beside one, which on a GPU is nothing."""
-    return min(worker.lease_mib, device.overhead_mib if device.device_id == "cpu" else 0)
+    return min(worker.lease_mib, device.overhead_mib if device.device_id == CPU_DEVICE else 0)
 
 
 def returning_mib(device: Device, worker: WorkerView | None) -> int:

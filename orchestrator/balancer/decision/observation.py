@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.records import WorkerState
+from worker.spec import CPU_MODEL
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Device:
     free_mib: int
     slots: int
     """Most workers at once."""
-    model: str = "CPU"
+    model: str = CPU_MODEL
     """Name of the product; footprints are learned for each."""
     gpu: str = ""
     """The whole GPU that it is, or is a part of; empty: the device itself."""

@@ -21,11 +21,11 @@ from orchestrator.balancer.launchers.pinning import pinned, threaded
 from orchestrator.balancer.launchers.port import Launched
 from orchestrator.records import Worker
 from orchestrator.settings import ContainerSettings
+from worker.spec import CPU_DEVICE
 
 INSTALLATION = "hdsmlm.installation"
 LEASE = "hdsmlm.lease"
 _DEVICE = "hdsmlm.device"
-_CPU = "cpu"
 _LOG = {"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}}
 _RUNNING = {"running", "paused", "restarting"}
 _log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class DockerLauncher:
             return
         limit = memory_limit(lease_mib)
         for found in self._found(worker_id):
-            if found["Labels"][_DEVICE] == _CPU:
+            if found["Labels"][_DEVICE] == CPU_DEVICE:
                 self._engine.limit(found["Id"], limit)
         self._leases_mib[worker_id] = lease_mib
 
@@ -108,7 +108,7 @@ class DockerLauncher:
             self._remove(container_id, worker_id)
 
     def _options(self, worker: Worker) -> dict[str, Any]:
-        on_gpu = worker.device != _CPU
+        on_gpu = worker.device != CPU_DEVICE
         memory = f"{self._settings.ram_mib}m" if on_gpu else memory_limit(worker.lease_mib)
         return {
             **limits(memory, self._settings, self._threads, self._facts),
@@ -135,8 +135,6 @@ class DockerLauncher:
             LEASE: worker.worker_id,
             "hdsmlm.sweep": worker.sweep,
             _DEVICE: worker.device,
-            "hdsmlm.lease_mib": str(worker.lease_mib),
-            "hdsmlm.epoch": str(worker.fencing_epoch),
         }
 
     def _found(self, worker_id: str = "") -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import psutil
 
-_MIB = 1 << 20
+from model.units import MIB
 
 
 class _Seen(NamedTuple):
@@ -47,7 +47,7 @@ def memory_mib(family: Sequence[psutil.Process]) -> int:
     for process in family:
         with suppress(psutil.NoSuchProcess):
             sizes.append(process.memory_info().rss)
-    return max(sizes) // _MIB
+    return max(sizes) // MIB
 
 
 def is_seen(pid: int, container_id: str, worker_id: str) -> bool:

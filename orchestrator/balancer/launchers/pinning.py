@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from orchestrator.records import Worker
+from worker.spec import CPU_DEVICE
 
 
 def pinned(worker: Worker) -> dict[str, str]:
     """Show the worker its device alone, by UUID."""
-    visible = "-1" if worker.device == "cpu" else worker.device
+    visible = "-1" if worker.device == CPU_DEVICE else worker.device
     return {
         "CUDA_VISIBLE_DEVICES": visible,
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 
+from model.units import MIB
 from orchestrator.balancer.readings import Reading
+from worker.spec import CPU_DEVICE, CPU_MODEL
 
-CPU = "cpu"
 CGROUPS = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
-_MIB = 1 << 20
 
 
 class CpuProbe:
@@ -29,7 +29,7 @@ class CpuProbe:
     def read(self) -> tuple[Reading, ...]:
         """The one device as it is now."""
         total_mib, free_mib = machine_memory(self._cgroups)
-        return (Reading(CPU, "CPU", time.time(), total_mib, free_mib, slots=self._slots, name=CPU),)
+        return (Reading(CPU_DEVICE, CPU_MODEL, time.time(), total_mib, free_mib, slots=self._slots, name=CPU_DEVICE),)
 
     def forgive(self, device_id: str) -> None:
         """Nothing rules the machine's memory out."""
@@ -48,7 +48,7 @@ def machine_memory(cgroups: Path | None = CGROUPS) -> tuple[int, int]:
     for limit, used in _limits(cgroups) if cgroups else ():
         total = min(total, limit)
         free = min(free, limit - used)
-    return total // _MIB, max(0, min(free, total)) // _MIB
+    return total // MIB, max(0, min(free, total)) // MIB
 
 
 def _limits(cgroups: Path) -> Iterator[tuple[int, int]]:

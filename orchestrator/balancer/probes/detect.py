@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from typing import Literal
 
 from orchestrator.balancer.probes.cpu import CGROUPS, CpuProbe
 from orchestrator.balancer.probes.nvml import NvmlProbe
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.errors import ServiceError
+from orchestrator.settings import Devices
 
 _log = logging.getLogger(__name__)
-Devices = Literal["auto", "gpu", "cpu"]
 
 
 def probe_for(
@@ -39,14 +38,11 @@ def probe_for(
     cpu = CpuProbe(slots=slots, cgroups=None if whole_machine else CGROUPS)
     if devices == "cpu":
         return cpu
-    deadline = time.monotonic() + patience_s
     probe = NvmlProbe(environment=environment)
-    listed = probe.listed(patience_s)
-    if listed:
-        probe.wait_for_polls(1, deadline - time.monotonic())
+    why = _why_none(probe, patience_s)
+    if not why:
         return probe
-    why = "the driver lists no GPU" if listed == 0 else probe.driver_trouble or f"no answer within {patience_s} s"
-    if devices == "gpu" and listed is None and not probe.driver_is_missing:
+    if devices == "gpu" and probe.listed(0) != 0 and not probe.driver_is_missing:
         _log.warning("waiting for the NVIDIA driver: %s", why)
         return probe
     probe.close()
@@ -54,3 +50,13 @@ def probe_for(
         raise ServiceError(f"no GPU was found: {why}; or ask for the CPU with devices=cpu")
     _log.warning("no GPU, so the CPU it is: %s", why)
     return cpu
+
+
+def _why_none(probe: NvmlProbe, patience_s: float) -> str:
+    """Wait for the first reading of the GPUs; empty where there are any, else why there are none."""
+    deadline = time.monotonic() + patience_s
+    listed = probe.listed(patience_s)
+    if listed:
+        probe.wait_for_polls(1, deadline - time.monotonic())
+        return ""
+    return "the driver lists no GPU" if listed == 0 else probe.driver_trouble or f"no answer within {patience_s} s"

@@ -50,11 +50,6 @@ class Gpu:
             found = self.parts or [Part(self.gpu_id, self.name, _MODEL, self.handle)]
         self.parts = [_updated(known.get(part.device_id, part), part) for part in found]
 
-    def list_processes_soon(self) -> None:
-        """Ask for the lists of processes with the next poll."""
-        for part in self.parts:
-            part.listed_at = float("-inf")
-
     def _found(self, driver: Driver) -> list[Part]:
         if not driver.maybe("nvmlDeviceGetMigMode", self.handle, default=(0, 0))[0]:
             model = driver.maybe("nvmlDeviceGetName", self.handle, default=_MODEL)

@@ -99,19 +99,10 @@ class NvmlProbe:
         with self._news:
             return self._board.driver_is_missing
 
-    def list_processes_soon(self) -> None:
-        """Have the processes' memory read with the next poll instead of within `slow_every_s`."""
-        self._tell("lists")
-
     def forgive(self, device_id: str) -> None:
         """Take a device back after a Xid: its GPU was reset."""
         with self._news:
             self._board.forgive(device_id)
-
-    def _tell(self, wish: str) -> None:
-        with self._news:
-            if self._child:
-                self._child.send(wish)
 
     def _keep(self) -> None:
         wait_s = self._pace.restart_s
@@ -157,7 +148,12 @@ class NvmlProbe:
         self._change(lambda: self._board.take(line))
         if line.polled is not None:
             for key in self._board.due():
-                self._tell(f"try {key}")
+                self._try_again(key)
+
+    def _try_again(self, key: str) -> None:
+        with self._news:
+            if self._child:
+                self._child.send(key)
 
     def _change(self, change: Callable[[], None]) -> None:
         with self._news:

@@ -1,7 +1,7 @@
 """The program that asks NVIDIA's driver, a poll every second, and writes what it hears: `wire.py` says how.
 
 It is the one module that imports pynvml, and it imports little else, because it is started again whenever the driver
-hangs, crashes or is replaced. It reads wishes from its standard input, a line each (`lists`; `try KEY`), and ends
+hangs, crashes or is replaced. It reads from its standard input, a line each, which barred GPUs to try again, and ends
 when that closes: with its parent. Between two polls it waits for the driver's own reports of errors (Xid).
 """
 
@@ -136,11 +136,7 @@ def _obey(survey: Survey) -> None:
     while chunk := os.read(sys.stdin.fileno(), 4096):
         *lines, heard = (heard + chunk).split(b"\n")
         for line in lines:
-            wish, _, key = line.decode().partition(" ")
-            if wish == "try":
-                survey.admit(key)
-            else:
-                survey.list_processes_soon()
+            survey.admit(line.decode())
     os._exit(0)
 
 

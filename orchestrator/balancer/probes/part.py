@@ -1,7 +1,7 @@
 """One device as the driver tells it: its memory and its processes; runs in the child.
 
 What the driver refuses is None, save for memory: without it the device is in error. The budget is one memory call a
-poll, and the lists of processes only every few seconds, or when the memory has changed, or when somebody asked for it.
+poll, and the lists of processes only every few seconds, or when the memory has changed.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from model.units import MIB
 from orchestrator.balancer.probes.wire import Facts
 
 _NOT_SUPPORTED, _INSUFFICIENT_SIZE, _FUNCTION_NOT_FOUND, _ARGUMENT_VERSION_MISMATCH, _UNKNOWN = 3, 7, 13, 25, 999
 _LOST = frozenset({15, 16})
 _NO_SECOND_VERSION = frozenset({_NOT_SUPPORTED, _FUNCTION_NOT_FOUND, _ARGUMENT_VERSION_MISMATCH, _UNKNOWN})
 _MEMORY_V2 = 0x02000028
-_MIB = 1 << 20
 _MOVED_MIB = 64
 _LISTS = ("Compute", "Graphics", "MPSCompute")
 """The driver's lists of processes; those of a desktop and of clients of MPS may stand in one of the others alone."""
@@ -81,7 +81,7 @@ class Part:
         if self.memory_version == 2:
             try:
                 memory = driver.ask("nvmlDeviceGetMemoryInfo", self.handle, _MEMORY_V2)
-                self.reserved_mib = memory.reserved // _MIB
+                self.reserved_mib = memory.reserved // MIB
                 return memory if memory.total else None
             except RefusedError as refusal:
                 if refusal.code not in _NO_SECOND_VERSION:
@@ -123,7 +123,7 @@ class Part:
 def _in_mib(memory: Any | None, reserved_mib: int) -> dict[str, Any]:
     if memory is None:
         return {}
-    mib = {"total_mib": memory.total // _MIB, "free_mib": memory.free // _MIB}
+    mib = {"total_mib": memory.total // MIB, "free_mib": memory.free // MIB}
     return {**mib, "driver_reserved_mib": reserved_mib}
 
 
@@ -139,6 +139,6 @@ def _believed(computing: list[Any] | None, *others: list[Any] | None, total_mib:
     for entries in (computing, *others):
         listed = Counter[int]()
         for entry in entries or ():
-            listed[entry.pid] += (entry.usedGpuMemory or 0) // _MIB
+            listed[entry.pid] += (entry.usedGpuMemory or 0) // MIB
         by_pid |= {pid: mib for pid, mib in listed.items() if mib > by_pid.get(pid, 0)}
     return None if total_mib and sum(by_pid.values()) > total_mib else by_pid

@@ -30,7 +30,6 @@ class Survey:
         self._barred = barred
         self._count = -1
         self._list_again_at = 0.0
-        self._wants_lists = False
         self.gpus: dict[str, Gpu] = {}
 
     def find(self) -> None:
@@ -41,7 +40,6 @@ class Survey:
 
     def read(self) -> None:
         """Read every device once and say so."""
-        self._heed_wishes()
         for gpu in self._open():
             self._say(Line(about=gpu.gpu_id))
             for facts in gpu.read(self._driver, slow_every_s=self._slow_every_s):
@@ -50,20 +48,10 @@ class Survey:
             self._list_again_at = min(self._list_again_at, time.monotonic() + _RELIST_IN_TROUBLE_S)
         self._say(Line(polled=tuple(part.device_id for gpu in self.gpus.values() for part in gpu.parts)))
 
-    def list_processes_soon(self) -> None:
-        """Ask for the lists of processes with the next poll; may be called from another thread."""
-        self._wants_lists = True
-
     def admit(self, key: str) -> None:
         """Try a barred GPU again with the next poll; may be called from another thread."""
         self._barred.discard(key)
         self._list_again_at = 0.0
-
-    def _heed_wishes(self) -> None:
-        if self._wants_lists:
-            self._wants_lists = False
-            for gpu in self.gpus.values():
-                gpu.list_processes_soon()
 
     def _open(self) -> list[Gpu]:
         return [gpu for gpu in self.gpus.values() if not {gpu.gpu_id, gpu.name} & self._barred]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from model.scoring.maps import calibration, confusion, pix8
+from model.scoring.maps import calibration, pix8
 
 small = arrays(np.int64, (1, 3, 4), elements=st.sampled_from([0, 0, 0, 0, 1, 2]))
 
@@ -57,15 +57,6 @@ def test_no_assignment_of_units_finds_more(true: np.ndarray, found: np.ndarray) 
         for chosen in itertools.permutations(more, len(fewer))
     )
     assert pix8(true, found).hits == best
-
-
-def certain(*classes: int) -> np.ndarray:
-    return np.eye(4)[list(classes)]
-
-
-def test_pixels_are_counted_by_true_and_most_probable_class() -> None:
-    table = confusion(np.array([0, 0, 1, 2, 5]), certain(0, 1, 1, 1, 3))
-    assert table.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
 
 
 def test_a_map_that_says_what_comes_true_is_calibrated() -> None:

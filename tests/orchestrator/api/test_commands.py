@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.balancer.answers.snapshot import SNAPSHOT
+from orchestrator.balancer.answers.status import SNAPSHOT
 from orchestrator.ledger import Ledger
 from orchestrator.states import RunState
 from tests.orchestrator.api.calling import SPACE, Call, Said

@@ -25,7 +25,7 @@ ROOMY = FakeProbe((Reading("cpu", "CPU", 0.0, total_mib=16_000, free_mib=15_000,
 def new_daemon(ledger: Ledger, leases: Leases, launcher: FakeLauncher, address: str) -> Daemon:
     transport = Transport(connect(address, decode=False))
     daemon = Daemon(ledger, leases, transport, FakeProbe(), launcher, BalancerSettings())
-    daemon.losses = replace(daemon.losses, began=0.0)
+    daemon.departures = replace(daemon.departures, began=0.0)
     daemon.fencing_epoch = leases.next_fencing_epoch()
     return daemon
 

@@ -80,7 +80,7 @@ def balance(address: str) -> None:
     ledger, leases = Ledger(redis), Leases(redis)
     transport = Transport(connect(address, decode=False))
     daemon = Daemon(ledger, leases, transport, FakeProbe(), StoredLauncher(redis), SETTINGS)
-    daemon.losses = replace(daemon.losses, began=0.0)
+    daemon.departures = replace(daemon.departures, began=0.0)
     daemon.fencing_epoch = leases.next_fencing_epoch()
     while not at_rest(redis):
         daemon.step(SETTINGS.tick_s)

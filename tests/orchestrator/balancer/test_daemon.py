@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from orchestrator.balancer.answers.snapshot import SNAPSHOT
-from orchestrator.balancer.answers.status import read, render
+from orchestrator.balancer.answers.status import SNAPSHOT, read, render
 from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.lock import only_one

@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import replace
 
-from orchestrator.balancer.answers.snapshot import SNAPSHOT
+from orchestrator.balancer.answers.status import SNAPSHOT
 from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.readings import Reading
 from orchestrator.records import WorkerState

@@ -13,8 +13,7 @@ from orchestrator.balancer.answers.explanation import Reasons, cap_from
 from orchestrator.balancer.answers.hindsight import Hindsight
 from orchestrator.balancer.answers.inquiry import inquire
 from orchestrator.balancer.answers.page import render_answer
-from orchestrator.balancer.answers.snapshot import SNAPSHOT
-from orchestrator.balancer.answers.status import judged
+from orchestrator.balancer.answers.status import SNAPSHOT, judged
 from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.decision.footprints import Learned
 from orchestrator.balancer.decision.observation import Demand, Device, Observation, SweepView, WorkerView

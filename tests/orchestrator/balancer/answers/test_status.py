@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from orchestrator.balancer.answers.painting import memory_bar, plain, share_out
-from orchestrator.balancer.answers.snapshot import SNAPSHOT
-from orchestrator.balancer.answers.status import judged, read, render
+from orchestrator.balancer.answers.status import SNAPSHOT, judged, read, render
 from orchestrator.balancer.answers.watching import watch
 from orchestrator.balancer.daemon import Daemon
 from orchestrator.redis_door import Redis

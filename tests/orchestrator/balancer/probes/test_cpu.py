@@ -8,9 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from model.units import MIB
 from orchestrator.balancer.probes.cpu import CpuProbe, machine_memory
-
-MIB = 1 << 20
 
 
 def group(folder: Path, **files: str | int) -> None:

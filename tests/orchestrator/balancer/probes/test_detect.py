@@ -9,10 +9,11 @@ from contextlib import contextmanager
 import pytest
 
 from orchestrator.balancer.probes.cpu import CpuProbe
-from orchestrator.balancer.probes.detect import Devices, probe_for
+from orchestrator.balancer.probes.detect import probe_for
 from orchestrator.balancer.probes.nvml import NvmlProbe
 from orchestrator.balancer.readings import DeviceProbe
 from orchestrator.errors import ServiceError
+from orchestrator.settings import Devices
 from tests.driver.stand_in import Fleet
 from tests.driver.waiting import eventually
 

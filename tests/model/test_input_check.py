@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model.errors import InputError
-from model.inspection import Use, check_inputs, split_frame
+from model.input_check import Use, check_inputs, split_frame
 from model.movies import write_movie
 
 
@@ -116,7 +116,7 @@ def test_the_last_frames_are_for_validation_and_neither_part_is_empty(frames: in
 
 def test_the_check_needs_neither_tensorflow_nor_scipy() -> None:
     heavy = "{'tensorflow', 'keras', 'scipy', 'matplotlib'}"
-    code = f"import sys, model.inspection, model.cli; print(sorted({heavy} & sys.modules.keys()))"
+    code = f"import sys, model.input_check, model.cli; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -12,6 +12,7 @@ from model.localisations import Table
 from model.movies import Movie, open_movie
 from model.percentiles import percentiles
 from model.tables import read_table
+from model.units import MIB
 
 RANKS = (0.0, 1.0, 20.0, 50.0, 99.0, 100.0)
 TABLE_SUFFIXES = (".csv", ".txt", ".hdf5", ".h5")
@@ -44,7 +45,7 @@ def _of_movie(movie: Movie) -> dict[str, Any]:
         "height": height,
         "width": width,
         "dtype": str(movie.dtype),
-        "mib": round(frames * height * width * movie.dtype.itemsize / 2**20, 1),
+        "mib": round(frames * height * width * movie.dtype.itemsize / MIB, 1),
         "percentiles": {f"{rank:g}": value for rank, value in zip(RANKS, values, strict=True)},
         "pixel_nm": movie.pixel_nm,
         "notes": tuple(_notes(movie, values)),

@@ -45,7 +45,7 @@ def test_a_run_that_has_taken_three_workers_down_stops(daemon: Daemon, launcher:
 
 
 def test_a_worker_that_does_not_leave_in_time_is_killed(daemon: Daemon, launcher: FakeLauncher) -> None:
-    daemon.losses = replace(daemon.losses, settings=replace(daemon.settings, stop_grace_s=0.0))
+    daemon.departures = replace(daemon.departures, settings=replace(daemon.settings, stop_grace_s=0.0))
     submit(daemon.ledger, "a")
     under_way(daemon, launcher)
     daemon.ledger.mark_sweep("s", hold="1")

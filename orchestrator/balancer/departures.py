@@ -22,7 +22,7 @@ _MOST_STILLBORN = 3
 
 
 @dataclass(frozen=True)
-class Losses:
+class Departures:
     """Puts workers away."""
 
     ledger: Ledger
