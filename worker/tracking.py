@@ -22,13 +22,11 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from model.checkpoint import EpochRecord
-from model.config import RUNS, flatten
+from model.config import MODEL_FILE, RUNS, flatten
 from model.errors import InputError
 from worker.failures import TrackingError
 from worker.spec import TAG_RUN_ID, TAG_SWEEP, TAG_TOKEN, RunSpec
 
-MODEL_FILE = "model/model.keras"
-"""Where a finished run's network lies among its artifacts."""
 _RETRY_S = 2.0
 _METRICS_PER_CALL = 500
 _PARAMS_PER_CALL = 100
