@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
+
+import mlflow
 
 from orchestrator.balancer.leases import Leases
+from orchestrator.experiment import Experiments
 from orchestrator.ledger import LeaseOf, Ledger
 from orchestrator.records import Worker, WorkerState
 from orchestrator.states import RunState
+
+
+def logged(experiments: Experiments, sweep: str, network: Path) -> str:
+    """A run of MLflow's with a network, logged as a worker does; gives its id."""
+    client = mlflow.MlflowClient(tracking_uri=experiments.url)
+    run_id = str(client.create_run(experiments.ensure_experiment(sweep)).info.run_id)
+    client.log_artifact(run_id, str(network), "model")
+    return run_id
 
 
 def assign(ledger: Ledger, leases: Leases, run_id: str, token: str) -> None:

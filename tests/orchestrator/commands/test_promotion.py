@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
 
 from model.errors import InputError
@@ -19,7 +18,7 @@ from orchestrator.errors import OrchestratorError, ServiceError, UnknownNameErro
 from orchestrator.experiment import Experiments
 from orchestrator.ledger import Ledger
 from orchestrator.settings import Settings
-from tests.orchestrator.attempts import finish
+from tests.orchestrator.attempts import finish, logged
 from tests.samples import run_spec, submit, sweep_fields
 
 Finish = Callable[..., str]
@@ -40,14 +39,11 @@ def settings(experiments: Experiments, monkeypatch: pytest.MonkeyPatch) -> Setti
 @pytest.fixture
 def done(ledger: Ledger, leases: Leases, experiments: Experiments, sweep: str, tmp_path: Path) -> Finish:
     """Finishes a run, with a network that holds the run's id, logged as a worker does; gives MLflow's id."""
-    client = mlflow.MlflowClient(tracking_uri=experiments.url)
-    experiment = experiments.ensure_experiment(sweep)
 
     def do(run_id: str, val_f1: float, *, file: str = "model.keras") -> str:
         network = tmp_path / file
         network.write_text(run_id)
-        mlflow_run_id = str(client.create_run(experiment).info.run_id)
-        client.log_artifact(mlflow_run_id, str(network), "model")
+        mlflow_run_id = logged(experiments, sweep, network)
         finish(ledger, leases, run_id, mlflow_run_id, {"val_f1": val_f1})
         return mlflow_run_id
 
