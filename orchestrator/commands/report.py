@@ -48,9 +48,8 @@ def render_report(seen: Mapping[str, Any], *, top: int = 20) -> RenderableType:
     parts: list[RenderableType] = [_table(seen, rows[:top])]
     if len(rows) > top:
         parts.append(Text(f"… and {len(rows) - top} more cells; --json gives all", style="dim"))
-    if best := seen["best"]:
-        told = f"{best['slug']}, {seen['metric']['name']} {_figure(best['value'], 4)}, runs:/{best['mlflow_run_id']}"
-        parts.append(Text(f"Best run of the best cell: {told}"))
+    if best := seen.get("best"):
+        parts.append(_best(best, seen["metric"]["name"]))
     parts += [Text(f"{run['slug']}  {run['state']}: {run['message']}", style="red") for run in seen["failures"]]
     parts.append(Text(f"{Completeness(seen['runs'], seen['accepted'], seen['attempts'])}.", style="bold"))
     return Group(*parts)
@@ -72,6 +71,12 @@ def _table(seen: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Table:
         mean = f"{_figure(row['mean'], 4)} ± {_figure(row['spread'], 4)}"
         table.add_row(str(row["rank"]), *values, mean, *others, str(row["seeds"]))
     return table
+
+
+def _best(run: Mapping[str, Any], metric: str) -> Text:
+    """The run that would be promoted, by the name that `model predict --model` takes."""
+    told = f"{run['slug']}, {metric} {_figure(run['value'], 4)}, runs:/{run['mlflow_run_id']}"
+    return Text(f"Best run of the best cell: {told}")
 
 
 def _figure(value: float | None, digits: int) -> str:
