@@ -89,6 +89,8 @@ PRESET_PATH = "loss.preset"
 PARENT_PATH = "training.init_from"
 RUNS = "runs:/"
 """What a parent that is an MLflow run's model begins with; its id follows."""
+MODEL_FILE = "model/model.keras"
+"""Where a finished run's network lies among its artifacts in MLflow."""
 
 METRICS: dict[str, Literal["maximize", "minimize"]] = {
     "val_loss": "minimize",

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from model.config import MODEL_FILE
 from model.errors import InputError
 
 CHAMPION = Path(__file__).parent / "champion"
 """Folder of the network that ships."""
-MODEL_ARTIFACT = "model/model.keras"
-"""Where a run of this project keeps its network."""
 
 
 def find_network(reference: str | None) -> Path:
@@ -76,4 +75,4 @@ def _artifact(reference: str) -> str:
     if scheme == "models":
         return reference
     run, _, path = rest.strip("/").partition("/")
-    return f"runs:/{run}/{path or MODEL_ARTIFACT}"
+    return f"runs:/{run}/{path or MODEL_FILE}"

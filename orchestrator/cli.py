@@ -23,6 +23,7 @@ Examples:
   orchestrator plan search_spaces/wolf.yaml          what would be trained, and what is known already
   orchestrator up; orchestrator submit FILE          the same in the background
   orchestrator status wolf --json                    counts by state, for scripts
+  orchestrator report wolf --promote                 the leaderboard; its best model becomes models:/wolf@champion
   orchestrator logs d3-f3-adam -f                    what a run prints, as it prints it
   orchestrator down                                  checkpoint, put runs back in the queue, stop the services
   orchestrator serve                                 let other machines ask for all this, with a token
@@ -95,13 +96,20 @@ def status(sweep: str | None, with_runs: bool, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("sweep")
+@click.option("--promote", is_flag=True, help="Register the best model in MLflow as models:/SWEEP@champion.")
 @_json
-def report(sweep: str, as_json: bool) -> None:
+def report(sweep: str, promote: bool, as_json: bool) -> None:
     """Rank the cells of a sweep, seeds averaged, and say whether every run has its result."""
     from orchestrator.commands.report import render_report
 
-    seen = _backend().report(sweep)
-    _show(seen if as_json else render_report(seen), as_json)
+    backend = _backend()
+    seen = backend.report(sweep)
+    promoted = {"promoted": backend.promote(sweep)} if promote else {}
+    _show({**seen, **promoted} if as_json else render_report(seen), as_json)
+    if promoted and not as_json:
+        from orchestrator.commands.promotion import render_promotion
+
+        click.echo(render_promotion(promoted["promoted"]))
 
 
 @cli.command()

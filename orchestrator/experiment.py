@@ -1,4 +1,4 @@
-"""What the control plane tells MLflow: the experiment and parent run of a sweep, and which attempt was accepted.
+"""What the control plane tells MLflow: experiment and parent run of a sweep, accepted attempts, and the best model.
 
 It speaks MLflow's REST interface, so that no command has to import MLflow (5 s). Training metrics do not pass here;
 each attempt writes its own.
@@ -14,8 +14,12 @@ from typing import Any, NamedTuple
 
 import urllib3
 
-from orchestrator.errors import ServiceError
+from model.config import MODEL_FILE
+from orchestrator.errors import OrchestratorError, ServiceError
 from worker.spec import TAG_ACCEPTED, TAG_PARENT, TAG_RUN_ID, TAG_SWEEP, TAG_TOKEN
+
+CHAMPION = "champion"
+"""Alias of the version of a registered model that is in use."""
 
 
 class MlflowStatus(StrEnum):
@@ -33,6 +37,14 @@ class Attempt(NamedTuple):
     mlflow_run_id: str
     token: str
     status: MlflowStatus
+
+
+class Version(NamedTuple):
+    """A version of a registered model."""
+
+    number: int
+    new: bool
+    """Whether it was not there before."""
 
 
 class Experiments:
@@ -88,6 +100,41 @@ class Experiments:
     def delete(self, mlflow_run_id: str) -> None:
         """Hide a run; MLflow keeps it in its bin."""
         self._call("POST", "runs/delete", {"run_id": mlflow_run_id})
+
+    def promote(self, name: str, mlflow_run_id: str) -> Version:
+        """Register a run's network under `name`, where it is not yet, as the champion.
+
+        Raises:
+            OrchestratorError: MLflow does not have the network.
+        """
+        source = self._network(mlflow_run_id)
+        known = self._version_from(name, source)
+        number = known or self._add_version(name, {"run_id": mlflow_run_id, "source": source})
+        self._call("POST", "registered-models/alias", {"name": name, "alias": CHAMPION, "version": number})
+        return Version(int(number), new=known is None)
+
+    def _network(self, mlflow_run_id: str) -> str:
+        """Address of the folder that holds a run's network."""
+        folder, run = MODEL_FILE.rpartition("/")[0], {"run_id": mlflow_run_id}
+        info = self._call("GET", "runs/get", run, missing_ok=True).get("run", {}).get("info", {})
+        if info.get("lifecycle_stage") == "active":
+            listed = self._call("GET", "artifacts/list", {**run, "path": folder})
+            if MODEL_FILE in (file["path"] for file in listed.get("files", [])):
+                return f"{info['artifact_uri']}/{folder}"
+        raise OrchestratorError(
+            f"MLflow at {self.url} has no {MODEL_FILE} of its run {mlflow_run_id}; "
+            "if the run was deleted there, restore it there"
+        )
+
+    def _version_from(self, name: str, source: str) -> str | None:
+        found = self._call("GET", "model-versions/search", {"filter": f"name = '{name}' and source_path = '{source}'"})
+        return next((str(version["version"]) for version in found.get("model_versions", [])), None)
+
+    def _add_version(self, name: str, origin: Mapping[str, str]) -> str:
+        if not self._call("GET", "registered-models/get", {"name": name}, missing_ok=True):
+            self._call("POST", "registered-models/create", {"name": name})
+        made = self._call("POST", "model-versions/create", {"name": name, **origin})
+        return str(made["model_version"]["version"])
 
     def _search(self, experiment_id: str, wanted: str) -> list[dict[str, Any]]:
         body = {"experiment_ids": [experiment_id], "filter": wanted, "max_results": 1000}

@@ -30,7 +30,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     409: {"content": _PROBLEM, "description": "Not possible in the present state."},
     413: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "The body is too large."},
     422: {"content": _PROBLEM, "description": "The request, or the search space in it, is not valid."},
-    503: {"content": _PROBLEM, "description": "Redis does not answer."},
+    503: {"content": _PROBLEM, "description": "Redis or MLflow does not answer."},
 }
 
 

@@ -59,7 +59,7 @@ def sweep_routes(backend: Backend) -> APIRouter:
 
 
 def steering_routes(backend: Backend) -> APIRouter:
-    """Pause, resume, cancel, retry."""
+    """Pause, resume, cancel, retry, promote."""
     routes = APIRouter(prefix="/sweeps/{sweep}", tags=["steering"])
 
     @routes.post("/pause", response_model=told.Steered)
@@ -81,6 +81,11 @@ def steering_routes(backend: Backend) -> APIRouter:
     def retry(sweep: Sweep, chosen: Chosen) -> Any:
         """Queue failed, infeasible and cancelled runs again, with fresh budgets."""
         return Plain(backend.steer("retry", sweep, chosen.runs))
+
+    @routes.post("/promote", response_model=told.Promotion)
+    def promote(sweep: Sweep) -> Any:
+        """Register the best model of a sweep in MLflow under the sweep's name, with the alias `champion`."""
+        return Plain(backend.promote(sweep))
 
     return routes
 

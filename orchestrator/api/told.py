@@ -160,6 +160,16 @@ class Failure(Told):
     message: str
 
 
+class Best(Told):
+    """The best one of some runs."""
+
+    run: RunId
+    slug: Slug
+    value: float | None
+    """Of the metric."""
+    mlflow_run_id: str
+
+
 class Report(States):
     """The result of a sweep."""
 
@@ -172,6 +182,8 @@ class Report(States):
     complete: bool
     """Whether every run has one accepted result."""
     leaderboard: list[Row]
+    best: Best | None
+    """Of the cell that ranks first, the accepted run with the best value."""
     failures: list[Failure]
 
 
@@ -187,14 +199,6 @@ class AtWork(Told):
     metrics: Metrics
 
 
-class Best(Told):
-    """The best run so far."""
-
-    run: RunId
-    slug: Slug
-    value: float | None
-
-
 class Progress(States):
     """What a sweep is doing just now."""
 
@@ -207,6 +211,7 @@ class Progress(States):
     """Why the next of its runs waits, as the balancer said last; empty: none does."""
     at_work: list[AtWork]
     best: Best | None
+    """The best run so far, whatever its cell."""
     mlflow: str | None
     """Address of the MLflow server."""
     unsettled: Count
@@ -218,6 +223,24 @@ class Steered(Told):
 
     sweep: SweepName
     message: Annotated[str, Field(examples=["wolf is paused; runs that are under way go on"])]
+
+
+class Promotion(Best):
+    """The run whose model is the champion of its sweep."""
+
+    sweep: SweepName
+    """Also the name of the registered model."""
+    version: Annotated[int, Field(ge=1)]
+    """Of the registered model."""
+    new: bool
+    """Whether the run was not registered before."""
+    metric: str
+    uri: Annotated[str, Field(examples=["models:/wolf@champion"])]
+    """What `model predict --model` takes."""
+    mlflow: str
+    """Address of the MLflow server, for MLFLOW_TRACKING_URI."""
+    command: str
+    """What to call next."""
 
 
 class Log(Told):

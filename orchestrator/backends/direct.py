@@ -82,6 +82,11 @@ class Direct:
 
         return dict(finite(report_json(self.ledger, sweep)))
 
+    def promote(self, sweep: str) -> Answer:
+        from orchestrator.commands.promotion import promote
+
+        return promote(self.ledger, self._settings, sweep)
+
     def steer(self, action: Steer, sweep: str, runs: Sequence[str] = ()) -> Answer:
         from orchestrator.commands.steering import steer
 

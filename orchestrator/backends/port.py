@@ -43,6 +43,10 @@ class Backend(Protocol):
         """The cells of a sweep, ranked, and whether it is complete."""
         ...
 
+    def promote(self, sweep: str) -> Answer:
+        """Register the best model of a sweep in MLflow, as its champion."""
+        ...
+
     def steer(self, action: Steer, sweep: str, runs: Sequence[str] = ()) -> Answer:
         """Pause or resume a sweep; cancel or retry it or some of its runs. `message` says what came of it."""
         ...

@@ -58,6 +58,9 @@ class Remote:
     def report(self, sweep: str) -> Answer:
         return self._ask("GET", f"sweeps/{_segment(sweep, 'sweep')}/report")
 
+    def promote(self, sweep: str) -> Answer:
+        return self._ask("POST", f"sweeps/{_segment(sweep, 'sweep')}/promote")
+
     def steer(self, action: Steer, sweep: str, runs: Sequence[str] = ()) -> Answer:
         chosen = {"json": {"runs": list(runs)}} if action in ("cancel", "retry") else {}
         return self._ask("POST", f"sweeps/{_segment(sweep, 'sweep')}/{action}", **chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.balancer.answers.status import SNAPSHOT, judged
-from orchestrator.commands.standings import best
+from orchestrator.commands.standings import best, told_best
 from orchestrator.ledger import UNSETTLED
 from orchestrator.records import WorkerState
 from orchestrator.states import RunState
@@ -57,7 +57,7 @@ class Progress:
         known, found = self._best.get(sweep.name, (0, None))
         if known != finished:
             top = best(self._ledger.runs(sweep.name, RunState.FINISHED), sweep.metric)
-            found = {"run": top.run_id, "slug": top.spec.slug, "value": top.metrics[sweep.metric.name]} if top else None
+            found = told_best(top, sweep.metric) if top else None
             self._best[sweep.name] = (finished, found)
         return found
 

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.commands.standings import Completeness, Standing, completeness, standings
+from orchestrator.commands.standings import Completeness, Standing, champion, completeness, standings, told_best
 from orchestrator.states import RunState
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ _BESIDE = ("val_f1", "test_f1", "test_f1_shuffled", "val_loss")
 def report_json(ledger: Ledger, name: str) -> dict[str, Any]:
     """The report as one object; `complete` is true when every run has one accepted result."""
     sweep, runs = ledger.sweep(name), ledger.runs(name)
-    whole = completeness(runs)
+    whole, ranked = completeness(runs), standings(runs, sweep.metric, sweep.axes)
+    top = champion(runs, ranked, sweep.metric)
     return {
         "sweep": name,
         "metric": sweep.metric.model_dump(mode="json"),
@@ -35,7 +36,8 @@ def report_json(ledger: Ledger, name: str) -> dict[str, Any]:
         "accepted": whole.accepted,
         "attempts": whole.attempts,
         "complete": whole.accepted == whole.runs,
-        "leaderboard": [_row(row) for row in standings(runs, sweep.metric, sweep.axes)],
+        "leaderboard": [_row(row) for row in ranked],
+        "best": told_best(top, sweep.metric) if top else None,
         "failures": [_failure(run) for run in runs if run.state in (RunState.FAILED, RunState.INFEASIBLE)],
     }
 
@@ -46,6 +48,8 @@ def render_report(seen: Mapping[str, Any], *, top: int = 20) -> RenderableType:
     parts: list[RenderableType] = [_table(seen, rows[:top])]
     if len(rows) > top:
         parts.append(Text(f"… and {len(rows) - top} more cells; --json gives all", style="dim"))
+    if best := seen.get("best"):
+        parts.append(_best(best, seen["metric"]["name"]))
     parts += [Text(f"{run['slug']}  {run['state']}: {run['message']}", style="red") for run in seen["failures"]]
     parts.append(Text(f"{Completeness(seen['runs'], seen['accepted'], seen['attempts'])}.", style="bold"))
     return Group(*parts)
@@ -67,6 +71,12 @@ def _table(seen: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Table:
         mean = f"{_figure(row['mean'], 4)} ± {_figure(row['spread'], 4)}"
         table.add_row(str(row["rank"]), *values, mean, *others, str(row["seeds"]))
     return table
+
+
+def _best(run: Mapping[str, Any], metric: str) -> Text:
+    """The run that would be promoted, by the name that `model predict --model` takes."""
+    told = f"{run['slug']}, {metric} {_figure(run['value'], 4)}, runs:/{run['mlflow_run_id']}"
+    return Text(f"Best run of the best cell: {told}")
 
 
 def _figure(value: float | None, digits: int) -> str:

@@ -71,6 +71,18 @@ def best(runs: Iterable[Run], metric: Metric) -> Run | None:
     return min(scored, key=lambda run: sign * run.metrics[metric.name], default=None)
 
 
+def champion(runs: Iterable[Run], ranked: Sequence[Standing], metric: Metric) -> Run | None:
+    """Of the cell that ranks first, the accepted run with the best value; None where MLflow holds none."""
+    first = ranked[0].runs if ranked else ()
+    return best((run for run in runs if run.run_id in first and run.accepted_token and run.mlflow_run_id), metric)
+
+
+def told_best(run: Run, metric: Metric) -> dict[str, Any]:
+    """A run that is the best of some, as commands tell it."""
+    value = run.metrics[metric.name]
+    return {"run": run.run_id, "slug": run.spec.slug, "value": value, "mlflow_run_id": run.mlflow_run_id}
+
+
 def _cell(run: Run) -> str:
     return json.dumps(flatten(run.spec.config) | {SEED_PATH: None}, sort_keys=True)
 

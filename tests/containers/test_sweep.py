@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from model.registry import find_network
 from tests.containers.installation import Installation
 from tests.e2e.installation import wait_for
 
 
 def test_a_sweep_that_is_submitted_completes_in_containers_of_workers(
-    installation: Installation, finished: Path
+    installation: Installation, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = finished.stem
     assert installation.status(sweep)["finished"] == 4
     assert len(set(installation.accepted(sweep))) == len(installation.accepted(sweep)) == 4
     assert "4 of 4 runs have one accepted result" in installation.call("orchestrator", "report", sweep)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", installation.experiments.url)
+    told = json.loads(installation.call("orchestrator", "report", sweep, "--promote", "--json"))["promoted"]
+    assert (told["version"], told["mlflow"]) == (1, installation.experiments.url)
+    assert find_network(told["uri"]).stat().st_size > 0
 
 
 def test_a_movie_in_the_data_folder_is_trained_on(installation: Installation, space: Path) -> None:

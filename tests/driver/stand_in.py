@@ -39,7 +39,7 @@ def compiled(flags: tuple[str, ...]) -> bytes:
     """The library, compiled once in each process."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, LIBRARY)
-        command = ["cc", "-O1", "-shared", "-fPIC", f"-Wl,-soname,{LIBRARY}", *flags, "-o", target, _SOURCE]
+        command = ["cc", "-O1", "-shared", "-fPIC", f"-Wl,-soname,{LIBRARY}", *flags, "-o", str(target), str(_SOURCE)]
         subprocess.run(command, check=True)
         return target.read_bytes()
 

@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import psutil
 import pytest
 
+from model.movies import write_movie
+from model.registry import find_network
 from orchestrator.balancer.launchers.process import ProcessLauncher
 from orchestrator.records import Worker
 from orchestrator.services import BALANCER, MLFLOW, REDIS, Services
 from orchestrator.states import RunState
-from tests.e2e.installation import Installation, tags, wait_for, write_space
+from tests.e2e.installation import BIN, Installation, tags, wait_for, write_space
+from tests.model.bad_files import NOISE
 from worker.spec import report_stream
 
 pytestmark = pytest.mark.timeout(600)
@@ -74,6 +78,25 @@ def test_mlflow_holds_all_that_the_first_sweep_promised(installation: Installati
     assert tags(child)["mlflow.parentRunId"] == sweep.parent_run_id
     parent = installation.experiments._call("GET", "runs/get", {"run_id": sweep.parent_run_id})
     assert parent["run"]["info"]["status"] == "FINISHED"
+
+
+def test_the_best_model_is_promoted_and_used_as_the_promotion_says(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = installation.json("report", "first", "--promote")["promoted"]
+    assert (seen["uri"], seen["version"], seen["new"]) == ("models:/first@champion", 1, True)
+    said = installation.call("report", "first", "--promote").stdout
+    assert f"first version 1 (run {seen['run']}, val_f1 " in said
+    assert f"runs:/{seen['mlflow_run_id']}" in said
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", installation.experiments.url)
+    networks = [find_network(name) for name in (seen["uri"], f"runs:/{seen['mlflow_run_id']}")]
+    assert networks[0].read_bytes() == networks[1].read_bytes()
+
+    write_movie(tmp_path / "movie.tif", NOISE, 100.0)
+    command = said.splitlines()[-1].strip()
+    shell = {**installation.environment, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    used = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=shell, capture_output=True, text=True, check=False)
+    assert used.returncode == 0, used.stderr
 
 
 def test_what_a_run_printed_can_be_read(installation: Installation) -> None:

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.balancer.answers.status import SNAPSHOT
+from orchestrator.balancer.leases import Leases
+from orchestrator.experiment import Experiments
 from orchestrator.ledger import Ledger
+from orchestrator.settings import Settings
 from orchestrator.states import RunState
 from tests.orchestrator.api.calling import SPACE, Call, Said
+from tests.orchestrator.attempts import finish, logged
 from tests.samples import submit
 
 MALFORMED = SPACE.replace("model.depth", "model.dpeth").replace("val_f1", "val_f2")
@@ -40,6 +44,8 @@ def long_ago(inhabited: Ledger) -> Ledger:
         ("report wolf", 0),
         ("report wolf --json", 0),
         ("report nobody", 2),
+        ("report wolf --promote", 1),
+        ("report nobody --promote --json", 2),
         (f"logs {RUN}", 0),
         ("logs slug-3fa9c1e27b05d814", 0),
         ("logs 3fa", 0),
@@ -106,6 +112,31 @@ def test_steering_sweeps(ledger: Ledger, direct: Call, remote: Call, command: st
         left.append((ledger.counts("wolf"), ledger.sweep("wolf").paused))
     assert said[0] == said[1]
     assert left[0] == left[1]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_promoting_the_best_model(
+    ledger: Ledger,
+    leases: Leases,
+    experiments: Experiments,
+    settings: Settings,
+    direct: Call,
+    remote: Call,
+    tmp_path: Path,
+    options: tuple[str, ...],
+) -> None:
+    record = settings.home / "services" / "mlflow.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"address": experiments.url}))
+    submit(ledger, RUN, sweep="lynx")
+    network = tmp_path / "model.keras"
+    network.write_text("a network")
+    finish(ledger, leases, RUN, logged(experiments, "lynx", network), {"val_f1": 0.5})
+    first = remote("orchestrator", "report", "lynx", "--promote")
+    assert (first.code, "promoted lynx version " in first.out) == (0, True), first
+    again = [call("orchestrator", "report", "lynx", "--promote", *options) for call in (direct, remote)]
+    assert again[0] == again[1]
+    assert (again[0].code, "models:/lynx@champion" in again[0].out) == (0, True)
 
 
 def ageless(said: Said) -> Said:

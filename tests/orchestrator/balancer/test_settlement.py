@@ -12,9 +12,9 @@ from orchestrator.balancer.leases import Leases
 from orchestrator.balancer.settlement import Settlement
 from orchestrator.errors import ServiceError
 from orchestrator.experiment import Experiments, MlflowStatus
-from orchestrator.ledger import UNSETTLED, LeaseOf, Ledger
-from orchestrator.records import Worker, WorkerState
+from orchestrator.ledger import UNSETTLED, Ledger
 from orchestrator.states import RunState
+from tests.orchestrator.attempts import assign
 from tests.samples import submit
 from worker.spec import TAG_ACCEPTED, TAG_RUN_ID, TAG_TOKEN
 
@@ -42,14 +42,6 @@ def begin(ledger: Ledger, experiments: Experiments, sweep: str) -> Begin:
         return str(experiments._call("POST", "runs/create", body)["run"]["info"]["run_id"])
 
     return create
-
-
-def assign(ledger: Ledger, leases: Leases, run_id: str, token: str) -> None:
-    worker = Worker(worker_id=token, sweep="s", device="cpu", lease_mib=1, state=WorkerState.STARTING, created_at=1.0)
-    leases.grant(worker)
-    leases.mark(token, WorkerState.IDLE)
-    ledger.move(run_id, RunState.ASSIGNED, lease=LeaseOf(token, 1, 1), fields={"token": token, "worker": token})
-    ledger.move(run_id, RunState.RUNNING, token=token)
 
 
 def shown(experiments: Experiments, mlflow_run_id: str) -> tuple[str, str, bool]:

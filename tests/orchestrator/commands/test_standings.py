@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from model.config import Scalar, resolve
-from orchestrator.commands.standings import best, completeness, standings
+from orchestrator.commands.standings import best, champion, completeness, standings
 from orchestrator.records import Run
 from orchestrator.states import RunState
 from worker.spec import Goal, Metric, RunSpec
@@ -84,3 +84,25 @@ def test_the_best_run_is_a_finished_one() -> None:
     running = good.model_copy(update={"state": RunState.RUNNING, "metrics": {"val_f1": 0.9}})
     assert best([running, good], F1) == good
     assert best([running], F1) is None
+
+
+def test_the_champion_is_the_best_accepted_run_of_the_cell_that_ranks_first() -> None:
+    runs = [
+        finished(0, 1, {"val_f1": 0.9, "val_loss": 0.9}, training__batch_size=4),
+        finished(0, 2, {"val_f1": 0.1, "val_loss": 0.1}, training__batch_size=4),
+        finished(1, 1, {"val_f1": 0.6, "val_loss": 0.6}, training__batch_size=2),
+        finished(1, 2, {"val_f1": 0.7, "val_loss": 0.7}, training__batch_size=2),
+    ]
+    known = [run.model_copy(update={"mlflow_run_id": f"of {run.run_id}"}) for run in runs]
+    assert champion(known, standings(known, F1, [SIZE]), F1) == known[3]
+    assert champion(known, standings(known, LOSS, [SIZE]), LOSS) == known[1]
+    *others, top = known
+    unaccepted = [*others, top.model_copy(update={"accepted_token": ""})]
+    assert champion(unaccepted, standings(unaccepted, F1, [SIZE]), F1) == known[2]
+
+
+@pytest.mark.parametrize("metrics", [{}, {"val_loss": 0.5}])
+def test_without_the_metric_there_is_no_champion(metrics: dict[str, float]) -> None:
+    run = finished(0, 1, metrics).model_copy(update={"mlflow_run_id": "m"})
+    assert champion([run], standings([run], F1, []), F1) is None
+    assert champion([], [], F1) is None
