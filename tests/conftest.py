@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from orchestrator.addresses import mlflow_url, redis_url
@@ -19,12 +20,14 @@ from orchestrator.services import MLFLOW, REDIS, Services
 from orchestrator.settings import Settings
 
 _BESIDE_THE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
-_MLFLOW_START_S = 120
+_MLFLOW_START_S = 240
 
 
 def pytest_configure() -> None:
     if "HDSMLM_TEST_DATA" not in os.environ and _BESIDE_THE_CHECKOUT.is_dir():
         os.environ["HDSMLM_TEST_DATA"] = str(_BESIDE_THE_CHECKOUT)
+    hypothesis.settings.register_profile("unhurried", deadline=None)
+    hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

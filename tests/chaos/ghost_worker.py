@@ -20,7 +20,7 @@ from tests.chaos.ghost_attempt import Attempt
 from tests.chaos.plans import Plan, attempts_key, plan_key, read_plan
 from worker.link import Link, connect
 from worker.redis_address import redis_address
-from worker.spec import ReportKind, heartbeat_key, queue_name
+from worker.spec import ReportKind, queue_name
 
 _BEAT_EVERY_S = 1.0
 _SHARE = 0.4
@@ -65,7 +65,6 @@ class Supervisor:
         plan = plan if attempt < plan.bad_attempts else plan.well()
         if plan.ends == "silent":
             self.silent = True
-            self._redis.delete(heartbeat_key(self.worker_id))
         child = os.fork()
         if child == 0:
             _in_child(self.worker_id, self.url, plan, run_id, token)

@@ -15,8 +15,10 @@ from tests.driver.stand_in import Fleet
 
 MEMORY = "nvmlDeviceGetMemoryInfo_v2"
 OUTAGE_S = 0.6
-ALONE_MIB = 50_000
+ALONE_MIB = 40_000
 """Two of such runs do not fit a GPU."""
+BESIDE_MIB = 6000
+"""Such a run fits beside one of those."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ TROUBLES = {
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_while_the_driver_is_away_runs_go_on_and_none_starts_and_then_all_goes_on(build: Build, trouble: str) -> None:
     machine = build(gpus=2)
-    machine.submit("a", "b", mib=ALONE_MIB, plan=Plan(ALONE_MIB, seconds=2.0))
+    machine.submit("a", "b", mib=ALONE_MIB, plan=Plan(ALONE_MIB, seconds=3.0))
     machine.balance()
-    machine.eventually(lambda: len(machine.running()) == 2)
+    machine.eventually(lambda: all(run.epoch for run in machine.runs()))
     TROUBLES[trouble].begin(machine.fleet)
     machine.eventually(lambda: all(machine.snapshots.now(gpu.uuid)["health"] != "ok" for gpu in machine.fleet.gpu))
-    machine.submit("c", "d", mib=20_000, sweep="later", plan=Plan(20_000))
+    machine.submit("c", "d", mib=BESIDE_MIB, sweep="later")
     before = len(machine.launcher.grants)
     time.sleep(OUTAGE_S)
     assert len(machine.launcher.grants) == before
@@ -72,8 +74,10 @@ def test_readings_that_stood_still_while_memory_was_in_use_are_believed_again_wh
     machine.eventually(lambda: machine.snapshots.now(gpu.uuid).get("observed_mib", 0) > ALONE_MIB)
     gpu.freeze()
     machine.completes()
+    before = len(machine.launcher.grants)
     machine.submit("b", mib=ALONE_MIB + 1, sweep="later")
     time.sleep(OUTAGE_S)
+    assert len(machine.launcher.grants) == before
     assert machine.run("b").state == "queued"
     gpu.thaw()
     machine.completes("later")

@@ -21,8 +21,11 @@ from tests.driver.numbering import numbering
 from tests.driver.stand_in import Fleet
 from tests.engine import ROOT, control_image
 
+BUILDS_AN_IMAGE = pytest.mark.timeout(900)
+"""The first test that needs one waits for it."""
 
-@pytest.fixture(params=["process", "docker"])
+
+@pytest.fixture(params=["process", pytest.param("docker", marks=BUILDS_AN_IMAGE)])
 def new_launcher(request: pytest.FixtureRequest, tmp_path: Path, address: str) -> Iterator[NewLauncher]:
     """Makes launchers of one kind."""
     fleet = Fleet.create(tmp_path / "driver", gpus=1)

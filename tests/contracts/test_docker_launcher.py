@@ -14,9 +14,12 @@ from orchestrator.balancer.launchers.containers import INSTALLATION, LEASE
 from orchestrator.errors import OrchestratorError
 from orchestrator.records import Worker
 from tests.chaos.plans import plan_key
+from tests.contracts.conftest import BUILDS_AN_IMAGE
 from tests.contracts.house import House
 from tests.driver.waiting import eventually
 from tests.engine import control_image, docker
+
+pytestmark = BUILDS_AN_IMAGE
 
 
 @pytest.mark.parametrize("new_launcher", ["docker"], indirect=True)

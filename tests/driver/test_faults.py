@@ -12,6 +12,7 @@ import pytest
 from tests.driver import layout
 from tests.driver.seeing import BEGIN, MIB, PRELUDE, see
 from tests.driver.stand_in import Fleet
+from tests.driver.waiting import eventually
 
 
 def test_a_fault_has_its_function_its_gpu_its_first_call_and_its_last(fleet: Fleet) -> None:
@@ -35,6 +36,7 @@ def test_a_fault_can_be_slow_hang_until_it_is_healed_or_crash(fleet: Fleet) -> N
         [sys.executable, "-c", PRELUDE + BEGIN + "nvmlDeviceGetUtilizationRates(gpu)"],
         env={**os.environ, **fleet.environment()},
     )
+    eventually(lambda: fleet.calls("nvmlDeviceGetUtilizationRates"))
     with pytest.raises(subprocess.TimeoutExpired):
         hanging.wait(0.5)
     fleet.heal("nvmlDeviceGetUtilizationRates")

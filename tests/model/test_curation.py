@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -140,7 +140,6 @@ emitter_rows = st.integers(1, 8).flatmap(
 )
 
 
-@settings(deadline=None)
 @given(emitter_rows)
 def test_the_light_of_neighbours_is_what_rendering_all_but_oneself_gives(columns: tuple[np.ndarray, ...]) -> None:
     x, y, photons, sigma_x, sigma_y, frame = columns

@@ -13,7 +13,7 @@ from model.percentiles import percentiles, pieces
 KINDS = ["u1", "i1", "u2", "i2", ">u2", "u4", "i4", "f4", ">f4"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(KINDS).flatmap(lambda kind: arrays(kind, array_shapes(min_dims=1, max_dims=3, max_side=9))),
     st.data(),

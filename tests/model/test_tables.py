@@ -236,7 +236,7 @@ def test_what_picasso_needs_is_written_and_the_same_rows_give_the_same_bytes(tmp
 positions = arrays(np.float64, 7, elements=st.floats(0, 500))
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(positions, positions, st.floats(50, 200), st.booleans())
 def test_round_trips_keep_positions_to_a_thousandth_of_a_pixel(
     tmp_path: Path, x: np.ndarray, y: np.ndarray, pixel_nm: float, deep: bool

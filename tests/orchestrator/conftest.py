@@ -18,5 +18,9 @@ def launcher(redis: Redis) -> FakeLauncher:
 
 
 @pytest.fixture
-def daemon(ledger: Ledger, leases: Leases, launcher: FakeLauncher, address: str) -> Daemon:
+def daemon(
+    ledger: Ledger, leases: Leases, launcher: FakeLauncher, address: str, monkeypatch: pytest.MonkeyPatch
+) -> Daemon:
+    """The pause after a failure ends only where a test ends it."""
+    monkeypatch.setattr("orchestrator.balancer.reports._FIRST_BACKOFF_S", 60.0)
     return new_daemon(ledger, leases, launcher, address)

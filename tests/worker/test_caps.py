@@ -26,13 +26,13 @@ def settings(**values: object) -> WorkerSettings:
 
 
 def growing_child(most_mib: int) -> int:
-    """A child that takes 20 MiB every few milliseconds, then waits."""
+    """A child that takes 20 MiB every 50 ms, then waits."""
     child = os.fork()
     if child == 0:
         held = []
         for _ in range(0, most_mib, 20):
             held.append(b"x" * (20 * MIB))
-            time.sleep(0.005)
+            time.sleep(0.05)
         time.sleep(60)
         os._exit(0)
     return child

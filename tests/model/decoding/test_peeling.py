@@ -101,7 +101,7 @@ def test_a_perfect_map_returns_every_emitter_to_within_its_pixel() -> None:
     np.testing.assert_array_equal(count_map(found, (4, 24, 24)), counts)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(arrays(np.float64, (6, 7), elements=st.floats(0, 0.99)), st.floats(0.2, 1))
 def test_peeling_at_once_is_peeling_one_by_one(expected: np.ndarray, threshold: float) -> None:
     """Where two overlapping windows are worth the same, either may come first: such maps are passed over."""

@@ -14,7 +14,7 @@ from model.prediction.windows import Reading, predict_between
 from model.unet import build_unet
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(40 * 40, 120 * 120), st.sampled_from([1, 2, 4, 8]))
 def test_every_pixel_is_kept_once_and_tiles_begin_at_multiples(
     height: int, width: int, most_px: int, multiple: int

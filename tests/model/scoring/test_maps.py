@@ -43,7 +43,7 @@ def test_maps_of_two_shapes_are_refused() -> None:
         pix8(np.zeros((1, 2, 2), int), np.zeros((1, 2, 3), int))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(small, small)
 def test_no_assignment_of_units_finds_more(true: np.ndarray, found: np.ndarray) -> None:
     def units(held: np.ndarray) -> list[np.ndarray]:

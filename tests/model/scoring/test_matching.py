@@ -33,7 +33,7 @@ def best_by_trial(truth: Emitters, predicted: Emitters, radius: float) -> tuple[
     return best[0], -best[1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(points, points, st.floats(0.3, 2.0))
 def test_no_other_pairing_has_more_pairs_or_less_distance(
     true: list[tuple[float, float]], found: list[tuple[float, float]], radius: float
@@ -45,7 +45,7 @@ def test_no_other_pairing_has_more_pairs_or_less_distance(
     assert pairs.distance_px.sum() == pytest.approx(distance, abs=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(points, points)
 def test_no_row_stands_in_two_pairs_and_distances_are_true(
     true: list[tuple[float, float]], found: list[tuple[float, float]]
@@ -66,7 +66,7 @@ def test_more_pairs_go_before_closer_ones() -> None:
     assert sorted(zip(pairs.truth, pairs.predicted, strict=True)) == [(0, 0), (1, 1)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(points, points, st.floats(0.3, 2.0))
 def test_greedy_pairs_are_those_of_taking_the_closest_pair_again_and_again(
     true: list[tuple[float, float]], found: list[tuple[float, float]], radius: float

@@ -39,7 +39,6 @@ schema = schemathesis.openapi.from_dict(without_security(OPENAPI)).exclude(path=
     max_examples=12,
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 def test_whatever_is_sent_is_answered_as_the_schema_says(case: schemathesis.Case, url: str, inhabited: Ledger) -> None:

@@ -39,7 +39,7 @@ def test_whole_numbers_stay_whole_only_between_whole_numbers() -> None:
     assert [type(value) for value in points(logspace={"start": 2, "stop": 8, "num": 3})] == [int] * 3
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 50))
 def test_generated_values_begin_at_start_end_at_stop_and_have_twelve_digits(a: float, b: float, num: int) -> None:
     for generator in (Linspace(start=a, stop=b, num=num), Logspace(start=a, stop=b, num=num)):

@@ -199,7 +199,7 @@ def as_list(wanted: Any) -> list[Any]:
     return wanted if isinstance(wanted, list) else [wanted]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(sections())
 def test_cells_their_order_and_the_counts_of_rules_are_those_of_brute_force(written: dict[str, Any]) -> None:
     made = space(**written)

@@ -52,7 +52,7 @@ texts = st.text(alphabet="aZ9 ./\\:-_\né\0", max_size=40)
 scalars = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), texts, st.none(), st.booleans())
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(sorted(field_paths())), scalars, max_size=20), st.integers(0, 2**53 - 1))
 def test_a_slug_is_bounded_and_safe_as_a_file_name(axes: dict[str, Scalar], seed: int) -> None:
     made = slug(axes, seed, RUN_ID)

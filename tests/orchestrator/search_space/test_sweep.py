@@ -130,7 +130,7 @@ def test_without_replicates_the_seed_is_that_of_base_or_the_default() -> None:
     assert [run.seed for run in made()] == [0]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(sections(), st.randoms(use_true_random=False))
 def test_runs_are_unique_and_do_not_depend_on_the_order_of_keys(written: dict[str, Any], rng: random.Random) -> None:
     def shuffled(mapping: dict[str, Any]) -> dict[str, Any]:
