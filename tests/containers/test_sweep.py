@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.containers.installation import Installation
-from tests.e2e.installation import wait_for
+from tests.e2e.installation import wait_for, write_space
 
 
 def test_a_sweep_that_is_submitted_completes_in_containers_of_workers(installation: Installation, space: Path) -> None:
@@ -30,6 +30,18 @@ def test_a_movie_in_the_data_folder_is_trained_on(installation: Installation, sp
 def test_a_movie_outside_the_data_folder_is_refused(installation: Installation, space: Path) -> None:
     space.write_text(space.read_text().replace("base:\n", "base:\n  data.source: mixed\n  data.movie: /etc/passwd\n"))
     assert "expected a path inside the data folder" in installation.refused(space)
+
+
+def test_the_network_of_a_finished_run_finds_emitters_in_a_movie(
+    installation: Installation, results: Path, tmp_path: Path
+) -> None:
+    installation.submit(write_space(tmp_path, "found", rates=1, seeds=1, epochs=3, steps=20))
+    wait_for(lambda: installation.status("found")["finished"])
+    (run,) = json.loads(installation.call("orchestrator", "status", "found", "--runs", "--json"))["details"]
+    movie = ("/data/movie.tif", "--pixel-nm", "100", "--model", f"runs:/{run['mlflow_run_id']}")
+    assert "localisations in 40 frames" in installation.compose("run", "--rm", "-T", "model", "predict", *movie)
+    table = results / "predictions" / "movie.thunderstorm.csv"
+    assert table.stat().st_uid == results.stat().st_uid
 
 
 def test_submitting_a_file_again_queues_nothing(installation: Installation, space: Path) -> None:
