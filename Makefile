@@ -57,5 +57,5 @@ lock: $(READY)  ## resolve the dependencies anew: for people first, then for eac
 	$(LOCK) --constraint requirements.lock --group mlflow-server -o locks/mlflow.lock
 	$(LOCK) --constraint requirements.lock --group build -o locks/build.lock
 
-clean: down
-	rm -rf .hdsmlm $(VENV)
+clean: down  ## remove what was installed; results stay in .hdsmlm until somebody deletes that folder
+	rm -rf $(VENV)

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from orchestrator.addresses import without_password
 from orchestrator.errors import ServiceError
+from orchestrator.settings import starter
 
 
 def quick_get(url: str, key: str, *, timeout_s: float = 2.0) -> str | None:
@@ -32,7 +33,7 @@ def quick_get(url: str, key: str, *, timeout_s: float = 2.0) -> str | None:
             return [_decode(answers) for _ in commands][-1]
     except OSError as error:
         shown = without_password(url)
-        raise ServiceError(f"Redis does not answer at {shown} ({error}); start it with `orchestrator up`") from error
+        raise ServiceError(f"Redis does not answer at {shown} ({error}); start it with {starter()}") from error
 
 
 def _open(url: str, timeout_s: float) -> socket.socket:

@@ -8,6 +8,7 @@ from redis.retry import Retry
 
 from orchestrator.addresses import without_password
 from orchestrator.errors import ServiceError
+from orchestrator.settings import starter
 
 Redis = redis.Redis
 RedisError = redis.exceptions.RedisError
@@ -15,7 +16,7 @@ RedisError = redis.exceptions.RedisError
 
 def lost(error: Exception) -> ServiceError:
     """What to say where a connection that worked is gone."""
-    return ServiceError(f"a service has gone away ({error}); `orchestrator up` starts it again")
+    return ServiceError(f"a service has gone away ({error}); {starter()} starts it again")
 
 
 def connect(url: str, *, decode: bool = True) -> redis.Redis:
@@ -31,7 +32,7 @@ def connect(url: str, *, decode: bool = True) -> redis.Redis:
     try:
         eviction = client.info("memory")["maxmemory_policy"]
     except RedisError as error:
-        raise ServiceError(f"Redis does not answer at {shown} ({error}); start it with `orchestrator up`") from error
+        raise ServiceError(f"Redis does not answer at {shown} ({error}); start it with {starter()}") from error
     if eviction != "noeviction":
         raise ServiceError(f"Redis at {shown} evicts keys ({eviction}); set maxmemory-policy to noeviction")
     return client

@@ -139,6 +139,12 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
+def starter(environment: Mapping[str, str] = os.environ) -> str:
+    """The command that starts what is not up, in the kind of installation that this process belongs to."""
+    elsewhere = environment.get("HDSMLM_BALANCER") == "elsewhere"
+    return "`docker compose up --wait`" if elsewhere else "`orchestrator up`"
+
+
 def _balancer(read: _Reader, given: BalancerSettings) -> BalancerSettings:
     return BalancerSettings(
         devices=read.choice("HDSMLM_DEVICES", given.devices, Devices),

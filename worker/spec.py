@@ -123,7 +123,7 @@ class Order(StrEnum):
     RELEASE = "release"
     """Checkpoint, report `released`, leave."""
     CANCEL = "cancel"
-    """Stop at once; the checkpoint is not needed."""
+    """Stop at once; the last epoch's checkpoint is kept for a retry."""
 
 
 PREFIX = "hdsmlm"

@@ -22,9 +22,8 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from model.checkpoint import EpochRecord
-from model.config import RUNS, flatten
+from model.config import MODEL_FILE, RUNS, flatten
 from model.errors import InputError
-from model.registry import MODEL_ARTIFACT
 from worker.failures import TrackingError
 from worker.spec import TAG_RUN_ID, TAG_SWEEP, TAG_TOKEN, RunSpec
 
@@ -108,9 +107,7 @@ class Tracker:
         os.environ |= _CLIENT
         run_id = source.removeprefix(RUNS)
         try:
-            found = mlflow.artifacts.download_artifacts(
-                run_id=run_id, artifact_path=MODEL_ARTIFACT, tracking_uri=self._url
-            )
+            found = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=MODEL_FILE, tracking_uri=self._url)
         except mlflow.MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise InputError(

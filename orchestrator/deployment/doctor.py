@@ -14,7 +14,7 @@ from typing import NamedTuple
 from orchestrator.addresses import mlflow_url, redis_url
 from orchestrator.balancer.answers.status import read
 from orchestrator.errors import OrchestratorError, ServiceError
-from orchestrator.settings import Settings
+from orchestrator.settings import Settings, starter
 from worker.spec import CPU_DEVICE
 
 _LEAST_FREE_GIB = 10
@@ -89,7 +89,7 @@ def _mlflow(settings: Settings) -> str:
 def _balancer(settings: Settings) -> str:
     seen = read(redis_url(settings))
     if seen["age_s"] is None:
-        raise ServiceError("no balancer has run yet; `orchestrator up` starts one")
+        raise ServiceError(f"no balancer has run yet; {starter()} starts one")
     if not seen["up"]:
         raise ServiceError(f"the balancer has said nothing for {seen['age_s']:.0f} s; its log says why")
     return f"looked around {seen['age_s']:.1f} s ago"

@@ -24,10 +24,18 @@ def movies() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def installation(movies: Path) -> Iterator[Installation]:
+def results() -> Iterator[Path]:
+    """The folder into which the `model` command writes."""
+    with tempfile.TemporaryDirectory(prefix="hdsmlm-results-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def installation(movies: Path, results: Path) -> Iterator[Installation]:
     """One installation for all of these tests, from nothing; afterwards nothing of it may be left."""
     needs_engine()
-    installation = Installation(settings={"HDSMLM_IDLE_WORKER_S": "5", "HDSMLM_DATA_FOLDER": str(movies)})
+    folders = {"HDSMLM_DATA_FOLDER": str(movies), "HDSMLM_RESULTS_FOLDER": str(results)}
+    installation = Installation(settings={"HDSMLM_IDLE_WORKER_S": "5", **folders})
     try:
         installation.up()
         yield installation

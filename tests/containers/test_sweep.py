@@ -38,6 +38,16 @@ def test_a_movie_outside_the_data_folder_is_refused(installation: Installation, 
     assert "expected a path inside the data folder" in installation.refused(space)
 
 
+def test_the_network_of_a_finished_run_finds_emitters_in_a_movie(
+    installation: Installation, results: Path, finished: Path
+) -> None:
+    runs = json.loads(installation.call("orchestrator", "status", finished.stem, "--runs", "--json"))["details"]
+    movie = ("/data/movie.tif", "--pixel-nm", "100", "--model", f"runs:/{runs[0]['mlflow_run_id']}")
+    assert "localisations in 40 frames" in installation.compose("run", "--rm", "-T", "model", "predict", *movie)
+    table = results / "predictions" / "movie.thunderstorm.csv"
+    assert table.stat().st_uid == results.stat().st_uid
+
+
 def test_submitting_a_file_again_queues_nothing(installation: Installation, finished: Path) -> None:
     assert installation.submit(finished).strip() == f"{finished.stem}: 4 runs: nothing new, 4 finished"
     assert installation.is_over(finished.stem)

@@ -54,6 +54,15 @@ def test_an_address_without_a_redis_is_an_error_that_tells_what_to_do(url: str) 
 
 
 @pytest.mark.parametrize("ask", [connect, lambda url: quick_get(url, "k")])
+def test_where_others_keep_the_services_running_an_error_names_what_starts_theirs(
+    ask: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HDSMLM_BALANCER", "elsewhere")
+    with pytest.raises(ServiceError, match="start it with `docker compose up --wait`"):
+        ask("redis://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("ask", [connect, lambda url: quick_get(url, "k")])
 def test_an_error_does_not_show_the_password(ask: Callable[[str], object]) -> None:
     with pytest.raises(ServiceError, match=r"redis://user:…@127\.0\.0\.1:1/0 ") as raised:
         ask("redis://user:p%40ss@127.0.0.1:1/0")

@@ -25,6 +25,7 @@ from orchestrator.balancer.answers.painting import (
     wrapped,
 )
 from orchestrator.quick_read import quick_get
+from orchestrator.settings import starter
 
 SNAPSHOT = "hdsmlm:balancer"
 """Key of the last snapshot; spelt out, because what knows the prefix takes longer to import than to read the key."""
@@ -68,9 +69,9 @@ def standing(seen: Mapping[str, Any]) -> list[str]:
     if seen["up"]:
         return []
     if seen["age_s"] is None:
-        return ["The balancer has never run here; `orchestrator up` starts it."]
+        return [f"The balancer has never run here; {starter()} starts it."]
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seen["at"]))
-    return [f"The balancer is down since {since}; `orchestrator up` starts it. What it saw last:"]
+    return [f"The balancer is down since {since}; {starter()} starts it. What it saw last:"]
 
 
 def _fitted(parts: list[list[str]], height: int | None) -> Iterator[list[str]]:

@@ -9,6 +9,7 @@ from orchestrator.balancer.answers.status import SNAPSHOT, judged
 from orchestrator.balancer.closures import Closures
 from orchestrator.errors import UnknownNameError
 from orchestrator.ledger import Ledger
+from orchestrator.settings import starter
 
 Device = Mapping[str, Any]
 """A device of the snapshot."""
@@ -81,7 +82,7 @@ def choose(name: str | None, devices: list[Device]) -> list[Device]:
         UnknownNameError: none, or several.
     """
     if not devices:
-        raise UnknownNameError("no device is known, since no balancer has run here; `orchestrator up` starts one")
+        raise UnknownNameError(f"no device is known, since no balancer has run here; {starter()} starts one")
     if name is None:
         return devices
     wanted = name.lower()
@@ -107,7 +108,7 @@ def _described(device: Device) -> str:
 def _in_words(devices: list[dict[str, Any]], *, up: bool) -> list[str]:
     """What was drained or resumed, a line for each device."""
     said = [_drained(device) if "runs" in device else _resumed(device) for device in devices]
-    when = [] if up else ["The balancer is down; this holds from when `orchestrator up` has started it."]
+    when = [] if up else [f"The balancer is down; this holds from when {starter()} has started it."]
     return [*(said or ["no device was closed"]), *when]
 
 

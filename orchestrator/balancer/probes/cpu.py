@@ -23,7 +23,7 @@ class CpuProbe:
 
     def __init__(self, *, slots: int = 0, cgroups: Path | None = CGROUPS) -> None:
         """`slots` 0 means one per core that this process may use; without `cgroups` no container's limit counts."""
-        self._slots = slots or len(os.sched_getaffinity(0))
+        self._slots = slots or _cores()
         self._cgroups = cgroups
 
     def read(self) -> tuple[Reading, ...]:
@@ -36,6 +36,11 @@ class CpuProbe:
 
     def close(self) -> None:
         """There is nothing to stop."""
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells; macOS does not."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine_memory(cgroups: Path | None = CGROUPS) -> tuple[int, int]:

@@ -47,7 +47,7 @@ def probe_for(
         return probe
     probe.close()
     if devices == "gpu":
-        raise ServiceError(f"no GPU was found: {why}; or ask for the CPU with devices=cpu")
+        raise ServiceError(f"no GPU was found: {why}; HDSMLM_DEVICES=cpu asks for the CPU instead")
     _log.warning("no GPU, so the CPU it is: %s", why)
     return cpu
 

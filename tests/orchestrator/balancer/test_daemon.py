@@ -168,6 +168,13 @@ def test_status_without_a_balancer_tells_how_to_start_one(redis: Redis, address:
     assert "orchestrator up" in render(read(address))
 
 
+def test_status_without_a_balancer_names_compose_where_that_keeps_one_running(
+    redis: Redis, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HDSMLM_BALANCER", "elsewhere")
+    assert "never run here; `docker compose up --wait` starts it" in render(read(address))
+
+
 def test_two_balancers_of_one_installation_do_not_run_at_once(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with only_one(tmp_path), pytest.raises(ServiceError, match="another balancer"), only_one(tmp_path):
         pass

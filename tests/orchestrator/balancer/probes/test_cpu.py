@@ -54,3 +54,9 @@ def test_slots_are_the_cores_unless_given(slots: int) -> None:
     (found,) = CpuProbe(slots=slots).read()
     assert found.slots == (slots or len(os.sched_getaffinity(0)))
     assert (found.device_id, found.model, found.name, found.processes) == ("cpu", "CPU", "cpu", None)
+
+
+def test_where_the_system_does_not_tell_which_cores_may_be_used_all_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    (found,) = CpuProbe().read()
+    assert found.slots == os.cpu_count()
