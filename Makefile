@@ -7,7 +7,7 @@ TORCH  ?= torch
 PYTEST := $(VENV)/bin/python -m pytest
 TIMED  := tests/chaos tests/e2e
 
-.PHONY: quickstart test test-containers torch check fmt bench down lock clean
+.PHONY: quickstart test test-containers torch gpu check fmt bench down lock clean
 .DEFAULT_GOAL := quickstart
 
 $(READY): requirements.lock pyproject.toml
@@ -30,6 +30,9 @@ test-containers: $(READY)  ## the system in containers, on a real Docker Engine,
 
 torch: $(READY)  ## PyTorch for the tests of backends, several GB into .torch
 	$(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --target .torch --constraint requirements.lock $(TORCH)
+
+gpu: $(READY)  ## CUDA for TensorFlow into .venv, several GB
+	$(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r locks/worker-gpu.lock
 
 check: $(READY)  ## format, lint, types, layers
 	$(VENV)/bin/ruff format --check .
