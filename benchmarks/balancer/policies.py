@@ -27,15 +27,15 @@ HERE = Path(__file__).parent
 FLEETS = {"unet_grid": "h100x8", "fractional": "h100x8", "heavy_tailed": "h100x8", "hostile": "h100x8_shared"}
 ORACLE, LEARNER = "oracle", "learner"
 HEAD = (
-    f"{'policy':<10} {'× bound':>8} {'× oracle':>9} {'× learner':>10} {'own':>6} {'foreign':>8} {'neighbour':>10} "
-    f"{'given up':>9} {'memory':>7} {'compute':>8} {'packing':>8}"
+    f"{'policy':<10} {'runs':>6} {'× bound':>8} {'× oracle':>9} {'× learner':>10} {'own':>6} {'foreign':>8} "
+    f"{'neighbour':>10} {'given up':>9} {'memory':>7} {'compute':>8} {'packing':>8}"
 )
 BARS = (
     "bars: neighbour 0; own out of memory ≤ 1 per signature and ≤ 0.5 % of runs; × bound (× oracle where demands\n"
     "cannot be divided) ≤ 1.10; packing ≥ 90 % of the best feasible, where memory is short before compute is.\n"
     "The oracle knows every peak, the learner only from a run that has reached it. tried and told are ours, told for\n"
-    "nothing what each run's first epoch holds, and what it needs at its peak. Deaths are sums over the seeds, the\n"
-    "rest medians."
+    "nothing what each run's first epoch holds, and what it needs at its peak. Runs and deaths are sums over the\n"
+    "seeds, own a share of the runs, the rest medians."
 )
 
 Job = tuple[str, str, int]
@@ -87,7 +87,7 @@ def table(answers: dict[Job, Result | float]) -> list[str]:
     return [
         *(row(policy, found, schedules) for policy, found in results.items()),
         *(
-            f"{name:<10} {over({seed: times[seed] / bounds[seed] for seed in times}):>8}"
+            f"{name:<10} {'':>6} {over({seed: times[seed] / bounds[seed] for seed in times}):>8}"
             for name, times in schedules.items()
         ),
     ]
@@ -109,7 +109,7 @@ def row(policy: str, results: list[Result], schedules: dict[str, dict[int, float
     packing = statistics.median(r.packing for r in results if r.packing is not None) if policy == "ours" else None
     own = f"{deaths[Ending.OWN_OOM] / runs:.2%}"
     return (
-        f"{policy:<10} {statistics.median(r.ratio for r in results):>8.3f} "
+        f"{policy:<10} {runs:>6} {statistics.median(r.ratio for r in results):>8.3f} "
         f"{oracle:>9} {learner:>10} {own:>6} {deaths[Ending.FOREIGN_OOM]:>8} "
         f"{deaths[Ending.NEIGHBOUR_OOM]:>10} {sum(r.given_up for r in results):>9} "
         f"{statistics.median(r.memory_used for r in results):>7.1%} "

@@ -24,8 +24,8 @@ HEAD = (
 def tables(results: Sequence[CellResult], name: str) -> Iterator[str]:
     """Lines: for every light, structure and mean ON time the method `name`, its controls, and the other methods."""
     others = [other for other in results[0].taken if other != name]
-    for kind, group in itertools.groupby(results, _kind):
-        yield from ("", f"### {kind}", "", HEAD + " | ".join(f"{other} @250 / @100" for other in others) + " |")
+    for heading, group in itertools.groupby(results, _heading):
+        yield from ("", f"### {heading}", "", HEAD + " | ".join(f"{other} @250 / @100" for other in others) + " |")
         yield "|" + "---|" * (13 + len(others))
         for result in group:
             yield _row(result, name, others)
@@ -93,6 +93,11 @@ def _row(result: CellResult, name: str, others: Sequence[str]) -> str:
 
 def _f1(told: dict[str, Any], rule: str) -> float:
     return float(told[rule]["f1"])
+
+
+def _heading(result: CellResult) -> str:
+    """What the rows of a table have in common; the unusual cells of each density stand apart."""
+    return _label(result) if result.cell.twist else _kind(result)
 
 
 def _kind(result: CellResult) -> str:

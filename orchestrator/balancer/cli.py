@@ -36,6 +36,11 @@ Exit codes: 0 done, 1 failed, 2 wrong input, 3 a service is out of reach.
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _device = click.argument("device", required=False)
+_POLICIES = (
+    *("ours", "one", "two", "four", "free-1s", "free-30s", "tried", "told"),
+    *("no-ledger", "no-cap-overhead", "no-ramp-rule", "no-release-rule", "no-foreign-maximum"),
+)
+"""Those of the simulator, which takes a while to import."""
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -132,9 +137,10 @@ def resume(device: str | None, as_json: bool) -> None:
 @click.option("--seed", default=0, show_default=True, help="Of everything that varies.")
 @click.option(
     "--policy",
+    type=click.Choice(_POLICIES),
     default="ours",
     show_default=True,
-    help="Who gives out the memory: ours, one, two, four, free-1s or free-30s.",
+    help="Who gives out the memory; benchmarks/balancer/README.md says what each does.",
 )
 @click.option("--timeline", type=click.Path(dir_okay=False, path_type=Path), help="Draw every attempt into this SVG.")
 @_json

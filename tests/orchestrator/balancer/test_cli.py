@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from orchestrator.balancer.cli import cli
 from orchestrator.balancer.closures import QUARANTINE
 from orchestrator.balancer.daemon import Daemon
 from orchestrator.balancer.readings import Reading
+from orchestrator.balancer.simulator import POLICIES
 from orchestrator.errors import UnknownNameError
 from orchestrator.ledger import WAKE
 from orchestrator.records import WorkerState
@@ -158,7 +160,10 @@ def test_a_simulation_tells_its_figures_and_draws_its_timeline(call: Call, tmp_p
 
 def test_a_simulation_of_an_unknown_policy_is_refused_with_those_that_there_are(call: Call) -> None:
     files = [str(FLEETS / "h100x8.yaml"), str(FLEETS.parent / "workloads" / "fractional.yaml")]
-    assert "ours, one" in str(call("simulate", *files, "--policy", "?").exception)
+    refused = call("simulate", *files, "--policy", "?")
+    assert refused.exit_code == 2
+    offered = refused.output.partition("is not one of")[2]
+    assert re.findall(r"'([\w-]+)'", offered) == list(POLICIES)
 
 
 def test_help_teaches_by_example(call: Call) -> None:
