@@ -46,7 +46,7 @@ def test_a_foreigner_that_takes_30_gib_in_a_second_is_given_way_to(build: Build)
     machine = build(gpus=2)
     gpu = machine.fleet.gpu[0]
     runs = [f"r{number}" for number in range(10)]
-    machine.submit(*runs, mib=16_000, plan=Plan(16_000, seconds=1.0))
+    machine.submit(*runs, mib=16_000, plan=Plan(16_000, seconds=4.0))
     machine.balance()
     machine.eventually(lambda: len(machine.running()) >= 4)
     for gib in range(1, 31):

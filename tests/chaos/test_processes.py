@@ -58,6 +58,7 @@ def test_a_worker_whose_heart_stops_while_it_trains_is_replaced(build: Build, mo
     silent = machine.taken("a")[0]["worker"]
     machine.eventually(lambda: silent not in {one.worker_id for one in machine.launcher.alive().values()})
     machine.completes()
+    machine.completes("others")
     assert machine.run("a").attempts == 2
     assert machine.run("b").attempts == 1
 
