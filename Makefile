@@ -49,6 +49,7 @@ FIRST := $(if $(filter 0,$(shell id -u)),--first)
 
 bench: $(READY)  ## print what the README claims, some two hours; what needs Docker or a download: benchmarks/README.md
 	$(BENCH) benchmarks/start_up.py
+	$(BENCH) benchmarks/refusals.py
 	$(BENCH) benchmarks/footprints.py
 	$(BENCH) benchmarks/simulator.py
 	$(BENCH) benchmarks/data_wait.py
