@@ -35,7 +35,7 @@ def installation(movies: Path, results: Path) -> Iterator[Installation]:
     """One installation for all of these tests, from nothing; afterwards nothing of it may be left."""
     needs_engine()
     folders = {"HDSMLM_DATA_FOLDER": str(movies), "HDSMLM_RESULTS_FOLDER": str(results)}
-    installation = Installation(settings={"HDSMLM_IDLE_WORKER_S": "5", **folders})
+    installation = Installation(settings={"HDSMLM_IDLE_WORKER_S": "10", **folders})
     try:
         installation.up()
         yield installation
