@@ -1,7 +1,7 @@
 """Reads one string from Redis in a few milliseconds.
 
-The client library needs 0.3 to 0.8 s to import, several times what `balancer status` may take in all; one GET over
-RESP2 is ten lines. Everything that writes, or reads more than one value, goes through `redis_door`.
+The client library takes longer to import than `balancer status` may take in all; one GET over RESP2 is ten lines.
+Everything that writes, or reads more than one value, goes through `redis_door`.
 """
 
 from __future__ import annotations

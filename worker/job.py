@@ -64,14 +64,16 @@ class _Attempt:
         """Whether the device may be asked what it holds; a GPU not before it is capped."""
 
     def execute(self) -> None:
-        """Train, then report exactly one of finished, failed and released."""
+        """Train, then report exactly one of finished, failed and released; who cancels also closes the MLflow run."""
         print(f"run {self._spec.run_id} ({self._spec.slug}) of sweep {self._spec.sweep}, attempt {self._token}")
         self._say(ReportKind.STARTED)
         self._control.watch()
         self._tracker.start()
         try:
             self._train()
-        except (ReleasedError, CancelledError):
+        except CancelledError:
+            self._say(ReportKind.RELEASED)
+        except ReleasedError:
             self._leave("KILLED")
             self._say(ReportKind.RELEASED)
         except Exception as error:

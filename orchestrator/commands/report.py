@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _BESIDE = ("val_f1", "test_f1", "test_f1_shuffled", "val_loss")
 """Metrics shown beside the one that ranks."""
+_SHOWN = 20
+"""Cells."""
 
 
 def report_json(ledger: Ledger, name: str) -> dict[str, Any]:
@@ -42,12 +44,12 @@ def report_json(ledger: Ledger, name: str) -> dict[str, Any]:
     }
 
 
-def render_report(seen: Mapping[str, Any], *, top: int = 20) -> RenderableType:
+def render_report(seen: Mapping[str, Any]) -> RenderableType:
     """The report for a terminal."""
     rows = seen["leaderboard"]
-    parts: list[RenderableType] = [_table(seen, rows[:top])]
-    if len(rows) > top:
-        parts.append(Text(f"… and {len(rows) - top} more cells; --json gives all", style="dim"))
+    parts: list[RenderableType] = [_table(seen, rows[:_SHOWN])]
+    if len(rows) > _SHOWN:
+        parts.append(Text(f"… and {len(rows) - _SHOWN} more cells; --json gives all", style="dim"))
     if best := seen.get("best"):
         parts.append(_best(best, seen["metric"]["name"]))
     parts += [Text(f"{run['slug']}  {run['state']}: {run['message']}", style="red") for run in seen["failures"]]

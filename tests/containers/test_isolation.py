@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from orchestrator.balancer.launchers.containers import LEASE
 from tests.containers.installation import Installation
 from tests.e2e.installation import wait_for, write_space
 from tests.engine import docker
@@ -36,8 +37,8 @@ with ThreadPoolExecutor() as pool:
 
 @pytest.fixture(scope="module")
 def worker(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A container that trains, for as long as the tests of this module take."""
-    space = write_space(tmp_path_factory.mktemp("spaces"), "long", rates=1, seeds=1, epochs=10_000, steps=50)
+    """A container that trains, for as long as the tests of this module take, and never lacks work."""
+    space = write_space(tmp_path_factory.mktemp("spaces"), "long", rates=1, seeds=3, epochs=10_000, steps=50)
     installation.submit(space)
     wait_for(lambda: installation.status("long")["running"])
     yield installation.workers()[0]
@@ -125,7 +126,7 @@ def test_redis_and_mlflow_can_be_reached(worker: str) -> None:
 
 def test_no_job_but_its_own_is_executed(worker: str, installation: Installation) -> None:
     """Whoever can write to its queue still gets nothing but runs."""
-    (worker_id,) = installation.worker_ids()
+    worker_id = docker("inspect", "--format", '{{index .Config.Labels "' + LEASE + '"}}', worker).strip()
     enqueue = f"""
 import os
 from rq import Queue
@@ -138,6 +139,7 @@ queue.enqueue("os.system", "touch /var/lib/hdsmlm/checkpoints/intruder", job_id=
 print("queued")
 """
     assert "queued" in attempt(worker, enqueue)
-    installation.call("orchestrator", "cancel", "long")
+    run_id = installation.redis("HGET", f"hdsmlm:worker:{worker_id}", "run_id")
+    installation.call("orchestrator", "cancel", "long", run_id)
     wait_for(lambda: installation.redis("HGET", "rq:job:evil", "status") == "failed")
     assert "intruder" not in installation.compose("exec", "-T", "balancer", "ls", "/var/lib/hdsmlm/checkpoints")

@@ -84,7 +84,7 @@ def worlds(draw: st.DrawFn) -> Observation:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(world=worlds(), events=st.lists(st.integers(0, 10_000), max_size=25))
 def test_the_invariants_hold_after_every_decision(world: Observation, events: list[int]) -> None:
     names = itertools.count()
@@ -95,7 +95,7 @@ def test_the_invariants_hold_after_every_decision(world: Observation, events: li
         world = enact(world, actions, names)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(world=worlds())
 def test_an_empty_fleet_never_waits_for_nothing(world: Observation) -> None:
     able = {sweep.name for sweep in SWEEPS if sweep.starts}
